@@ -1,0 +1,102 @@
+import type { CatalogView, Draft } from '../catalog/index.ts';
+import type { NodeStatus } from '../log/index.ts';
+import type { Digest, Position } from '../tree/index.ts';
+
+export type Role = 'both' | 'replica' | 'paused';
+
+/** Who asks, from where, and what for: what history will say of a change. */
+export interface Origin {
+  readonly by: string;
+  readonly address?: string;
+  readonly why: string;
+  /** A client's own id for the change; sending it again repeats the answer's effect at most once. */
+  readonly idempotencyKey?: string;
+}
+
+/**
+ * A change to the configuration, in two steps.
+ *
+ * `prepare` does what is slow or asynchronous (reading a file's header, asking a database) and runs outside the order of
+ * changes. `evaluate` is synchronous and pure: it looks things up in the draft, throws a `UserError`, or records file
+ * operations; it may run several times, each time on a newer state.
+ */
+export interface WriteRequest<Prepared, Result> {
+  readonly origin: Origin;
+  prepare?(view: CatalogView): Promise<Prepared>;
+  /** Whether what `prepare` relied on still holds; when it does not, `prepare` runs again. Default: always. */
+  stillHolds?(prepared: Prepared, draft: CatalogView): boolean;
+  evaluate(draft: Draft, prepared: Prepared): Result;
+}
+
+export interface Written<Result> {
+  readonly result: Result;
+  /** Where the change stands in the log; the node's position when it had nothing to record. */
+  readonly position: Position;
+}
+
+/** A node of a cluster, to the rooms above. */
+export interface ClusterNode {
+  readonly name: string;
+  readonly role: Role;
+  /** Id of the log that the node follows. */
+  readonly logId: string;
+  /** The catalog as of `position`. The same object for the node's life; what it answers changes with every record. */
+  readonly catalog: CatalogView;
+  readonly position: Position;
+  readonly digest: Digest;
+
+  /**
+   * Makes a change. When it resolves, the change is durable in the log and visible on this node.
+   *
+   * @throws UserError         thrown by `evaluate` on the newest state
+   * @throws NotPrimaryError   this node is a replica
+   * @throws UnavailableError  the log cannot be reached, or others were always faster: nothing was changed
+   * @throws UncertainError    it could not be found out whether the change took place
+   */
+  write<Prepared, Result>(request: WriteRequest<Prepared, Result>): Promise<Written<Result>>;
+
+  /** Resolves when this node has applied everything that was in the log at the time of the call. */
+  catchUp(signal?: AbortSignal): Promise<Position>;
+
+  /** Resolves when this node has applied `position`; rejects with `UnavailableError` after `timeoutMs`. */
+  waitFor(position: Position, timeoutMs: number): Promise<void>;
+
+  /** Everyone heard of in the last seconds, this node included; by name. */
+  members(): readonly NodeStatus[];
+
+  /** How the node is: for health, `/rest/cluster/status` and the page. */
+  status(): NodeReport;
+
+  /** Calls `listener` after each applied record, or batch of records, until `unsubscribe`. */
+  onApplied(listener: (position: Position) => void): () => void;
+
+  close(): Promise<void>;
+}
+
+export interface NodeReport extends NodeStatus {
+  /** `stale`: the log cannot be reached; `stopped`: it can, but a record could not be applied. */
+  readonly state: 'starting' | 'in-step' | 'behind' | 'stale' | 'stopped' | 'paused';
+  /** Why the state is what it is, for people; absent when in step. */
+  readonly reason?: string;
+  /** The log's head as last heard of. */
+  readonly head: Position;
+  /** Records not yet written to this node's disk. */
+  readonly unwritten: number;
+  readonly logId: string;
+  /** Where the log is, without secrets. */
+  readonly logUrl: string;
+  readonly files: number;
+}
+
+/** The node takes no changes; the text names those that do. */
+export class NotPrimaryError extends Error {
+  /** Base URLs of the primaries heard of. */
+  readonly primaries: readonly string[];
+
+  constructor(name: string, primaries: readonly string[]) {
+    const where = primaries.length > 0 ? `send changes to a primary: ${primaries.join(', ')}` : 'no primary is known now';
+    super(`node ${name} is a replica and takes no changes; ${where}`);
+    this.name = 'NotPrimaryError';
+    this.primaries = primaries;
+  }
+}
