@@ -14,6 +14,7 @@ const ROOMS = [
   'tiles',
   'render',
   'data',
+  'security',
   'cluster',
   'catalog',
   'log',
