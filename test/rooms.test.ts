@@ -64,7 +64,9 @@ test('the replicated core reads no clock and rolls no dice of its own', () => {
   for (const file of files) {
     if (!['tree', 'catalog', 'cluster'].includes(room(file)) || file.endsWith('.test.ts')) continue;
     const source = readFileSync(file, 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
-    for (const match of source.matchAll(/Date\.now|new Date\(\)|performance\.now|Math\.random|\bsetTimeout\b|\bsetInterval\b/g))
+    for (const match of source.matchAll(
+      /Date\.now|new Date\(\)|performance\.now|Math\.random|\bsetTimeout\b|\bsetInterval\b/g,
+    ))
       wrong.push(`${file}: ${match[0]}`);
   }
   assert.deepEqual(wrong, []);

@@ -20,7 +20,10 @@ if (files.length === 0) {
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const inCi = process.env.CI === 'true';
 const stream = run({ files, concurrency: Math.max(2, availableParallelism()), timeout: 600_000 });
-const count = (event: { details?: { type?: string }; skip?: unknown; todo?: unknown }, outcome: 'passed' | 'failed') => {
+const count = (
+  event: { details?: { type?: string }; skip?: unknown; todo?: unknown },
+  outcome: 'passed' | 'failed',
+) => {
   if (event.details?.type === 'suite') return;
   if (event.skip !== undefined && event.skip !== false) counts.skipped++;
   else counts[outcome]++;
@@ -33,6 +36,8 @@ output.on('end', () => {
   // In CI every program is installed, so a skipped test is a hole in the net.
   const holes = inCi && counts.skipped > 0;
   if (holes) console.log(`\n${counts.skipped} tests were skipped, and in CI none may be`);
-  console.log(`\n${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}`);
+  console.log(
+    `\n${counts.passed} passed, ${counts.failed} failed${counts.skipped > 0 ? `, ${counts.skipped} skipped` : ''}`,
+  );
   process.exit(counts.failed > 0 || holes ? 1 : 0);
 });

@@ -1,4 +1,4 @@
 export { type Clock, systemClock } from './clock.ts';
-export { messageOf, UncertainError, UnavailableError, UserError, unreachable } from './errors.ts';
+export { messageOf, UnavailableError, UncertainError, UserError, unreachable } from './errors.ts';
 export { type Facts, type Logger, silentLogger } from './logger.ts';
 export { GEOSERVER_VERSION, VERSION } from './version.ts';

@@ -69,7 +69,8 @@ function decode(bytes: Uint8Array): { source: string; encoding: string } {
   }
 }
 
-const NAME = /[:A-Z_a-z\u{C0}-\u{D6}\u{D8}-\u{F6}\u{F8}-\u{2FF}\u{370}-\u{37D}\u{37F}-\u{1FFF}\u{200C}-\u{200D}\u{2070}-\u{218F}\u{2C00}-\u{2FEF}\u{3001}-\u{D7FF}\u{F900}-\u{FDCF}\u{FDF0}-\u{FFFD}\u{10000}-\u{EFFFF}][-.0-9:A-Z_a-z\u{B7}\u{C0}-\u{D6}\u{D8}-\u{F6}\u{F8}-\u{37D}\u{37F}-\u{1FFF}\u{200C}-\u{200D}\u{203F}-\u{2040}\u{2070}-\u{218F}\u{2C00}-\u{2FEF}\u{3001}-\u{D7FF}\u{F900}-\u{FDCF}\u{FDF0}-\u{FFFD}\u{10000}-\u{EFFFF}]*/uy;
+const NAME =
+  /[:A-Z_a-z\u{C0}-\u{D6}\u{D8}-\u{F6}\u{F8}-\u{2FF}\u{370}-\u{37D}\u{37F}-\u{1FFF}\u{200C}-\u{200D}\u{2070}-\u{218F}\u{2C00}-\u{2FEF}\u{3001}-\u{D7FF}\u{F900}-\u{FDCF}\u{FDF0}-\u{FFFD}\u{10000}-\u{EFFFF}][-.0-9:A-Z_a-z\u{B7}\u{C0}-\u{D6}\u{D8}-\u{F6}\u{F8}-\u{37D}\u{37F}-\u{1FFF}\u{200C}-\u{200D}\u{203F}-\u{2040}\u{2070}-\u{218F}\u{2C00}-\u{2FEF}\u{3001}-\u{D7FF}\u{F900}-\u{FDCF}\u{FDF0}-\u{FFFD}\u{10000}-\u{EFFFF}]*/uy;
 const ATTRIBUTE = /\s+([^\s=<>"'/]+)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')/y;
 const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
 const NO_NAMESPACES: Readonly<Record<string, string>> = Object.freeze({ xml: 'http://www.w3.org/XML/1998/namespace' });
@@ -99,7 +100,12 @@ class Scanner {
     const end = this.#at;
     this.#misc();
     if (this.#at < source.length) throw this.#error('content after the root element');
-    return new XmlDocument({ root, before: source.slice(0, start), after: source.slice(end), encoding: this.#encoding });
+    return new XmlDocument({
+      root,
+      before: source.slice(0, start),
+      after: source.slice(end),
+      encoding: this.#encoding,
+    });
   }
 
   /** Skips white space, comments and processing instructions outside the root element. */
@@ -187,7 +193,8 @@ class Scanner {
       }
       const key = match[1]!;
       const raw = match[2] ?? match[3]!;
-      if (++count > this.#limits.attributesMax) throw this.#error(`more than ${this.#limits.attributesMax} attributes`, at);
+      if (++count > this.#limits.attributesMax)
+        throw this.#error(`more than ${this.#limits.attributesMax} attributes`, at);
       attributes ??= Object.create(null) as Record<string, string>;
       if (key in attributes) throw this.#error(`attribute ${key} is there twice`, at);
       // Attribute values are normalised: line breaks and tabs become spaces (XML 1.0, 3.3.3).
@@ -227,7 +234,11 @@ class Scanner {
       const reference = /^#(?:x([0-9A-Fa-f]{1,6})|([0-9]{1,7}));$/.exec(body);
       const code = reference ? Number.parseInt(reference[1] ?? reference[2]!, reference[1] ? 16 : 10) : -1;
       const allowed =
-        code === 9 || code === 10 || code === 13 || (code >= 0x20 && code <= 0xd7ff) || (code >= 0xe000 && code <= 0x10ffff);
+        code === 9 ||
+        code === 10 ||
+        code === 13 ||
+        (code >= 0x20 && code <= 0xd7ff) ||
+        (code >= 0xe000 && code <= 0x10ffff);
       if (!allowed) throw this.#error(`unknown entity ${whole}`, offset + index);
       return String.fromCodePoint(code);
     });

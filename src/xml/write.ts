@@ -56,5 +56,7 @@ export function escapeText(text: string): string {
 
 /** Escapes a value for a double-quoted attribute (and so for character data as well). */
 export function escapeAttribute(text: string): string {
-  return escapeText(text).replace(/"/g, '&quot;').replace(/[\t\n]/g, (c) => (c === '\n' ? '&#10;' : '&#9;'));
+  return escapeText(text)
+    .replace(/"/g, '&quot;')
+    .replace(/[\t\n]/g, (c) => (c === '\n' ? '&#10;' : '&#9;'));
 }
