@@ -1,0 +1,195 @@
+/**
+ * How long does a change take from its REST request to being visible on every node, and how many changes a second does a
+ * cluster of three take? The peer is etcd, one member, in the same run: its put, and its put until three watchers have it.
+ *
+ * Both sync every change to disk before they acknowledge it. Not asked here: many members of etcd, a real network.
+ */
+import { mkdirSync } from 'node:fs';
+import { Agent, request as httpRequest } from 'node:http';
+import path from 'node:path';
+import { Etcd3 } from 'etcd3';
+import { freePort, type GraticuleNode, start, startNode, temporaryFolder, until } from './processes.ts';
+import { median, ms, rate, ratio, summary, table } from './statistics.ts';
+
+export interface ReplicationSize {
+  /** Changes made one after the other, each waited for on all nodes. */
+  readonly single: number;
+  /** Length of each throughput round in seconds. */
+  readonly seconds: number;
+  readonly rounds: number;
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+const authorization = `Basic ${Buffer.from('admin:geoserver').toString('base64')}`;
+
+function send(node: GraticuleNode, method: string, resource: string, body?: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      `${node.url}/rest${resource}`,
+      {
+        method,
+        agent,
+        headers: {
+          authorization,
+          ...(body === undefined ? {} : { 'content-type': 'text/xml', 'content-length': Buffer.byteLength(body) }),
+        },
+      },
+      (response) => {
+        response.resume();
+        response.on('end', () => resolve(response.statusCode!));
+        response.on('error', reject);
+      },
+    );
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+const workspaceXml = (name: string) => `<workspace><name>${name}</name></workspace>`;
+
+interface Figures {
+  readonly acknowledged: readonly number[];
+  readonly visible: readonly number[];
+  /** Changes a second by number of clients. */
+  readonly throughput: ReadonlyMap<number, number>;
+}
+
+const CLIENTS = [1, 16] as const;
+
+/** Runs `clients` loops for some seconds; returns operations a second. */
+async function closedLoop(clients: number, seconds: number, operation: (n: number) => Promise<void>): Promise<number> {
+  let done = 0;
+  let n = 0;
+  const begin = performance.now();
+  const end = begin + seconds * 1000;
+  await Promise.all(
+    Array.from({ length: clients }, async () => {
+      while (performance.now() < end) {
+        await operation(n++);
+        done++;
+      }
+    }),
+  );
+  return (done / (performance.now() - begin)) * 1000;
+}
+
+async function measureGraticule(folder: string, size: ReplicationSize): Promise<Figures> {
+  const secret = 'a secret for this benchmark only';
+  for (const name of ['a', 'b', 'c']) mkdirSync(path.join(folder, name));
+  const a = await startNode({ folder, name: 'a', secret });
+  const log = `ws://127.0.0.1:${a.port}`;
+  const b = await startNode({ folder, name: 'b', secret, log });
+  const c = await startNode({ folder, name: 'c', role: 'replica', secret, log });
+  const create = async (node: GraticuleNode, name: string) => {
+    const status = await send(node, 'POST', '/workspaces', workspaceXml(name));
+    if (status !== 201) throw new Error(`POST of ${name} answered ${status}`);
+  };
+  const seen = async (node: GraticuleNode, name: string) => {
+    // A configuration read waits until the node has everything that was in the log when it was asked.
+    const status = await send(node, 'GET', `/workspaces/${name}.json`);
+    if (status !== 200) throw new Error(`${name} is not visible: ${status}`);
+  };
+  try {
+    for (let i = 0; i < 50; i++) await create(i % 2 ? a : b, `warm${i}`);
+    const acknowledged: number[] = [];
+    const visible: number[] = [];
+    for (let i = 0; i < size.single; i++) {
+      // Through the node that does not hold the log: the longer way.
+      const begin = performance.now();
+      await create(b, `single${i}`);
+      acknowledged.push(performance.now() - begin);
+      await Promise.all([seen(a, `single${i}`), seen(c, `single${i}`)]);
+      visible.push(performance.now() - begin);
+    }
+    const throughput = new Map<number, number>();
+    for (const clients of CLIENTS) {
+      const rounds: number[] = [];
+      for (let round = 0; round < size.rounds; round++)
+        rounds.push(await closedLoop(clients, size.seconds, (n) => create(n % 2 ? a : b, `t${clients}x${round}x${n}`)));
+      throughput.set(clients, median(rounds));
+    }
+    return { acknowledged, visible, throughput };
+  } finally {
+    for (const node of [c, b, a]) await node.stop();
+  }
+}
+
+async function measureEtcd(folder: string, size: ReplicationSize): Promise<Figures> {
+  const [client, peer] = [await freePort(), await freePort()];
+  const url = `http://127.0.0.1:${client}`;
+  const args = ['--name', 'e0', '--data-dir', path.join(folder, 'etcd'), '--log-level', 'warn'];
+  args.push('--listen-client-urls', url, '--advertise-client-urls', url);
+  args.push(
+    '--listen-peer-urls',
+    `http://127.0.0.1:${peer}`,
+    '--initial-advertise-peer-urls',
+    `http://127.0.0.1:${peer}`,
+  );
+  args.push('--initial-cluster', `e0=http://127.0.0.1:${peer}`);
+  const program = start('etcd', args, { logFile: path.join(folder, 'etcd.log') });
+  await until(async () => (await (await fetch(`${url}/health`)).text()).includes('true'), program, 'etcd');
+  const clients = Array.from({ length: 4 }, () => new Etcd3({ hosts: url }));
+  const [writer, ...watching] = clients as [Etcd3, ...Etcd3[]];
+  try {
+    const arrived = new Map<string, { left: number; resolve: () => void }>();
+    for (const watcher of watching) {
+      const stream = await watcher.watch().prefix('k').create();
+      stream.on('put', (event) => {
+        const waiting = arrived.get(event.key.toString());
+        if (waiting && --waiting.left === 0) waiting.resolve();
+      });
+    }
+    const put = (key: string) => writer.put(key).value(workspaceXml(key));
+    for (let i = 0; i < 50; i++) await put(`warm${i}`);
+    const acknowledged: number[] = [];
+    const visible: number[] = [];
+    for (let i = 0; i < size.single; i++) {
+      const all = new Promise<void>((resolve) => arrived.set(`k${i}`, { left: watching.length, resolve }));
+      const begin = performance.now();
+      await put(`k${i}`);
+      acknowledged.push(performance.now() - begin);
+      await all;
+      visible.push(performance.now() - begin);
+    }
+    const throughput = new Map<number, number>();
+    for (const count of CLIENTS) {
+      const rounds: number[] = [];
+      for (let round = 0; round < size.rounds; round++)
+        rounds.push(await closedLoop(count, size.seconds, async (n) => void (await put(`k${count}x${round}x${n}`))));
+      throughput.set(count, median(rounds));
+    }
+    return { acknowledged, visible, throughput };
+  } finally {
+    for (const each of clients) each.close();
+    await program.stop();
+  }
+}
+
+export async function replication(size: ReplicationSize): Promise<void> {
+  const folder = temporaryFolder();
+  try {
+    console.log(
+      '\nReplication: three nodes, embedded log on the first, changes through the other primary; etcd with three watchers\n',
+    );
+    const etcd = await measureEtcd(folder.path, size);
+    const ours = await measureGraticule(folder.path, size);
+    const row = (what: string, pick: (f: Figures) => number, print: (n: number) => string) => [
+      what,
+      print(pick(ours)),
+      print(pick(etcd)),
+      ratio(pick(ours), pick(etcd)),
+    ];
+    table(
+      ['', 'Graticule (REST)', 'etcd (gRPC)', 'ratio'],
+      [
+        row('acknowledged p50', (f) => summary(f.acknowledged).p50, ms),
+        row('acknowledged p99', (f) => summary(f.acknowledged).p99, ms),
+        row('visible everywhere p50', (f) => summary(f.visible).p50, ms),
+        row('visible everywhere p99', (f) => summary(f.visible).p99, ms),
+        ...CLIENTS.map((n) => row(`changes, ${n} client${n > 1 ? 's' : ''}`, (f) => f.throughput.get(n)!, rate)),
+      ],
+    );
+  } finally {
+    folder.remove();
+  }
+}
