@@ -5,6 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { type Clock, silentLogger } from '../base/index.ts';
 import type { CatalogView } from '../catalog/index.ts';
+import type { TreePath } from '../tree/index.ts';
 import {
   Authenticator,
   antPath,
@@ -142,7 +143,11 @@ test('services are found by the names in the configuration', () => {
 test('names in configuration cannot leave the folder', () => {
   const read: string[] = [];
   const view = filesOf({ 'security/config.xml': '<security><roleServiceName>../../x</roleServiceName></security>' });
-  readRegistry({ ...view, read: (name) => (read.push(name), view.read(name)) });
+  const noted = (name: TreePath) => {
+    read.push(name);
+    return view.read(name);
+  };
+  readRegistry({ ...view, read: noted });
   assert.deepEqual(
     read.filter((name) => name.includes('..')),
     [],
