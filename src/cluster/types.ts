@@ -32,6 +32,11 @@ export interface Written<Result> {
   readonly result: Result;
   /** Where the change stands in the log; the node's position when it had nothing to record. */
   readonly position: Position;
+  /**
+   * The `idempotencyKey` names a change that was applied before: nothing was done now, `evaluate` was not run, and `result`
+   * is undefined. Never true for a request without a key.
+   */
+  readonly repeated: boolean;
 }
 
 /** A node of a cluster, to the rooms above. */
@@ -48,18 +53,33 @@ export interface ClusterNode {
   /**
    * Makes a change. When it resolves, the change is durable in the log and visible on this node.
    *
-   * @throws UserError         thrown by `evaluate` on the newest state
+   * @throws UserError         thrown by `evaluate` (or `prepare`) on the newest state; 422 `idempotency-key-reused` when the
+   *                           key belongs to a change of another user or for another purpose; 413 `change-too-large`
    * @throws NotPrimaryError   this node is a replica
    * @throws UnavailableError  the log cannot be reached, or others were always faster: nothing was changed
    * @throws UncertainError    it could not be found out whether the change took place
    */
   write<Prepared, Result>(request: WriteRequest<Prepared, Result>): Promise<Written<Result>>;
 
-  /** Resolves when this node has applied everything that was in the log at the time of the call. */
+  /**
+   * Resolves when this node has applied everything that was in the log at the time of the call.
+   *
+   * @throws UnavailableError  the log did not answer in time, or this node does not follow it now
+   */
   catchUp(signal?: AbortSignal): Promise<Position>;
 
   /** Resolves when this node has applied `position`; rejects with `UnavailableError` after `timeoutMs`. */
   waitFor(position: Position, timeoutMs: number): Promise<void>;
+
+  /**
+   * Puts a snapshot of the present state into the log, for nodes that join later.
+   *
+   * @returns the position that it was taken at
+   */
+  snapshot(): Promise<Position>;
+
+  /** Changes what this node does, until it is closed; `paused` stops it from following, anything else resumes it. */
+  setRole(role: Role): void;
 
   /** Everyone heard of in the last seconds, this node included; by name. */
   members(): readonly NodeStatus[];
@@ -94,7 +114,8 @@ export class NotPrimaryError extends Error {
   readonly primaries: readonly string[];
 
   constructor(name: string, primaries: readonly string[]) {
-    const where = primaries.length > 0 ? `send changes to a primary: ${primaries.join(', ')}` : 'no primary is known now';
+    const where =
+      primaries.length > 0 ? `send changes to a primary: ${primaries.join(', ')}` : 'no primary is known now';
     super(`node ${name} is a replica and takes no changes; ${where}`);
     this.name = 'NotPrimaryError';
     this.primaries = primaries;
