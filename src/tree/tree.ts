@@ -1,0 +1,164 @@
+import { UnavailableError } from '../base/index.ts';
+import { contentHash, digestOf } from './digest.ts';
+import { type Effect, type FileEntry, Files, type Touched } from './folder.ts';
+import {
+  type Content,
+  type ContentHash,
+  type Digest,
+  type FileOperation,
+  type Position,
+  START,
+  type TreePath,
+} from './types.ts';
+
+export interface FileStat {
+  readonly hash: ContentHash;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** What can be asked of a tree, and of a draft over one. */
+export interface TreeReader {
+  stat(path: TreePath): FileStat | undefined;
+  /** Names of what is directly in a folder, in the order of code units; folders end with `/`. Empty when there is no such folder. */
+  list(folder: TreePath | ''): readonly string[];
+  /** Whether there are files below this path. Folders without files do not exist. */
+  isFolder(path: TreePath | ''): boolean;
+  /** The bytes of a file; undefined when it is not in the tree. Not to be changed by the caller. */
+  read(path: TreePath): Uint8Array | undefined;
+  /** All files in a folder, at any depth, in the order of their paths' code units. */
+  walk(folder?: TreePath | ''): IterableIterator<readonly [TreePath, FileStat]>;
+}
+
+/** Where the bytes of a tree lie, and who writes them. */
+export interface Backing {
+  /** Bytes of a file of the tree that is not pending. */
+  read(path: TreePath): Uint8Array;
+  /** Bytes of a blob that waits to be put at its place. */
+  readBlob(hash: ContentHash): Uint8Array;
+  /** Takes what a record did, to be done on disk. */
+  enqueue(work: RecordWork): void;
+}
+
+export interface RecordWork {
+  readonly position: Position;
+  /** Digest of the tree after the record. */
+  readonly digest: Digest;
+  /** Effects with the index of the operation, within the record, that they come from. */
+  readonly steps: readonly { readonly operation: number; readonly effect: Effect }[];
+}
+
+/**
+ * The replicated tree in memory: path to hash and size, and the bytes of what is not yet on disk. Every method costs what it
+ * touches, whatever the size of the tree.
+ *
+ * `new Tree()` is empty and keeps everything in memory; `TreeStore` makes trees that lie on disk.
+ */
+export class Tree implements TreeReader {
+  readonly #files: Files;
+  readonly #backing: Backing | undefined;
+  #position: Position;
+  #skip: number;
+  #revision = 0;
+
+  constructor(from?: { files: Files; position: Position; backing: Backing; operationsDone: number }) {
+    this.#files = from?.files ?? new Files();
+    this.#backing = from?.backing;
+    this.#position = from?.position ?? START;
+    this.#skip = from?.operationsDone ?? 0;
+  }
+
+  /** Everything up to and including this record has been applied. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  get digest(): Digest {
+    return digestOf(this.#files.sum);
+  }
+
+  /** Number of files. */
+  get files(): number {
+    return this.#files.count;
+  }
+
+  /** Changes whenever the tree does: a draft is good for one revision. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** For drafts. */
+  get layer(): Files {
+    return this.#files;
+  }
+
+  stat(path: TreePath): FileStat | undefined {
+    return this.#files.get(path);
+  }
+
+  list(folder: TreePath | ''): readonly string[] {
+    return this.#files.list(folder);
+  }
+
+  isFolder(path: TreePath | ''): boolean {
+    return this.#files.isFolder(path);
+  }
+
+  walk(folder: TreePath | '' = ''): IterableIterator<readonly [TreePath, FileStat]> {
+    return this.#files.within(folder);
+  }
+
+  read(path: TreePath): Uint8Array | undefined {
+    const entry = this.#files.get(path);
+    if (entry === undefined) return undefined;
+    if (entry.pending?.kind === 'inline') return entry.pending.bytes;
+    if (this.#backing === undefined)
+      throw new UnavailableError('blob-missing', `the contents of ${path} are not in memory`);
+    return entry.pending === undefined ? this.#backing.read(path) : this.#backing.readBlob(entry.hash);
+  }
+
+  /**
+   * Applies the operations of the next record, of all its changes in order. Never refuses: an operation that makes no sense
+   * (a move into itself, a put to a local path) does nothing, on every node alike.
+   *
+   * @returns what happened to each file, in order
+   * @throws Error  `position` is not the one after the tree's
+   */
+  apply(position: Position, operations: readonly FileOperation[]): Touched[] {
+    if (position !== this.#position + 1)
+      throw new Error(`record ${position} cannot be applied to a tree at ${this.#position}`);
+    const touched: Touched[] = [];
+    const steps: { operation: number; effect: Effect }[] = [];
+    for (let i = this.#skip; i < operations.length; i++) {
+      const effects: Effect[] = [];
+      runOperation(this.#files, operations[i]!, touched, effects);
+      for (const effect of effects) steps.push({ operation: i, effect });
+    }
+    this.#skip = 0;
+    this.#position = position;
+    this.#revision++;
+    this.#backing?.enqueue({ position, digest: this.digest, steps });
+    return touched;
+  }
+}
+
+/** Carries out one operation on some files. */
+export function runOperation(files: Files, operation: FileOperation, touched: Touched[], effects: Effect[]): void {
+  switch (operation.kind) {
+    case 'put':
+      files.put(operation.path, entryOf(operation.content), touched, effects);
+      break;
+    case 'delete':
+      files.remove(operation.path, touched, effects);
+      break;
+    case 'move':
+      files.move(operation.from, operation.to, touched, effects);
+      break;
+  }
+}
+
+function entryOf(content: Content): FileEntry {
+  return content.kind === 'inline'
+    ? { hash: contentHash(content.bytes), size: content.bytes.length, pending: content }
+    : { hash: content.hash, size: content.size, pending: content };
+}
