@@ -99,7 +99,7 @@ function load(code: number): Crs | undefined {
   if (twin !== undefined) return twin;
   const { wkt, bbox } = definition;
   const areaOfUse = bbox && bbox[0] > bbox[2] ? ([bbox[1], bbox[2], bbox[3], bbox[0]] as const) : undefined;
-  const proj4 = withoutGrids(definition.proj4, code, areaOfUse);
+  const proj4 = withUsableShift(definition.proj4, code, areaOfUse);
   const crs: Crs = {
     code: name,
     registryCode: code in SAME_AS ? `EPSG:${definition.code}` : name,
@@ -124,12 +124,18 @@ function readDefinition(code: number): Definition | undefined {
   }
 }
 
-/** No datum grids are at hand (for OSGB36, DHDN, NAD27, ...): a shift by seven parameters takes their place. */
-function withoutGrids(proj4: string, code: number, area: Box | undefined): string {
+/**
+ * No datum grids are at hand (for OSGB36, DHDN, NAD27, ...): a shift by seven parameters takes their place. Shifts with rotations
+ * are looked up too, for the index has some in the wrong unit: EPSG:28992 was 160 m off, EPSG:3021 240 m.
+ */
+function withUsableShift(proj4: string, code: number, area: Box | undefined): string {
   const grids = / \+nadgrids=(?!@null)("[^"]*"|\S+)/;
-  if (!grids.test(proj4)) return proj4;
+  const rotated = / \+towgs84=[^,\s]+,[^,\s]+,[^,\s]+,(?!0,0,0,)\S+/;
+  const replaced = grids.test(proj4) ? grids : rotated.test(proj4) ? rotated : undefined;
+  if (replaced === undefined) return proj4;
   const shift = area && helmertShift(code, area);
-  return proj4.replace(grids, shift === undefined ? '' : ` +towgs84=${shift}`);
+  if (shift !== undefined) return proj4.replace(replaced, ` +towgs84=${shift}`);
+  return replaced === grids ? proj4.replace(grids, '') : proj4;
 }
 
 /**
