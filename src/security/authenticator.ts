@@ -3,20 +3,13 @@ import { LRUCache } from 'lru-cache';
 import { type Clock, type Logger, UnavailableError } from '../base/index.ts';
 import type { CatalogView } from '../catalog/index.ts';
 import { checkPassword, sameText } from './passwords.ts';
-import {
-  isCurrent,
-  type Registry,
-  ROLE_ADMINISTRATOR,
-  ROLE_ANONYMOUS,
-  ROLE_AUTHENTICATED,
-  readRegistry,
-} from './registry.ts';
+import { isCurrent, type Registry, ROLE_ADMINISTRATOR, readRegistry } from './registry.ts';
 
 /** Somebody who has proved who they are. */
 export interface Principal {
   readonly name: string;
   /** Role names as in the files, and the system roles that follow from them. */
-  readonly roles: ReadonlySet<string>;
+  readonly roles: readonly string[];
   readonly isAdmin: boolean;
 }
 
@@ -84,6 +77,11 @@ export class Authenticator {
   /** Whether anybody at all could log in. */
   canAnyoneLogIn(view: CatalogView): boolean {
     return this.#options.adminPassword !== undefined || this.#current(view).userCount > 0;
+  }
+
+  /** What to tell somebody who has not logged in. */
+  explainLogin(view: CatalogView): string {
+    return this.canAnyoneLogIn(view) ? 'log in as a user who may do this' : NO_USERS;
   }
 
   /** @throws UnavailableError  too many passwords are being checked at this moment */
@@ -169,11 +167,11 @@ function granted(who: Principal): Authentication {
 
 function principal(name: string, registry: Registry): Principal {
   const roles = registry.rolesOf(name);
-  return { name, roles, isAdmin: roles.has(ROLE_ADMINISTRATOR) };
+  return { name, roles: [...roles], isAdmin: roles.has(ROLE_ADMINISTRATOR) };
 }
 
 /** The operator's own account: always an administrator, and whatever else the files give it. */
 function adminOf(registry: Registry): Principal {
-  const roles = new Set(registry.rolesOf('admin')).add(ROLE_ADMINISTRATOR).add('ADMIN');
-  return { name: 'admin', roles: roles.add(ROLE_AUTHENTICATED).add(ROLE_ANONYMOUS), isAdmin: true };
+  const roles = new Set([...registry.rolesOf('admin'), 'ADMIN', ROLE_ADMINISTRATOR]);
+  return { name: 'admin', roles: [...roles], isAdmin: true };
 }

@@ -36,7 +36,7 @@ export class RestRules {
     const roles = this.#rolesFor(request, view);
     if (roles.some((role) => OPEN.has(role))) return 'granted';
     if (who === undefined) return 'login-needed';
-    return who.isAdmin || roles.some((role) => who.roles.has(role)) ? 'granted' : 'forbidden';
+    return who.isAdmin || roles.some((role) => who.roles.includes(role)) ? 'granted' : 'forbidden';
   }
 
   #rolesFor(request: { readonly path: string; readonly method: string }, view: CatalogView): readonly string[] {

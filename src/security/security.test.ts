@@ -242,8 +242,8 @@ test('ant paths', () => {
 });
 
 test('rules for REST', () => {
-  const admin = { name: 'admin', roles: new Set(['ROLE_ADMINISTRATOR']), isAdmin: true };
-  const editor = { name: 'ed', roles: new Set(['EDITOR']), isAdmin: false };
+  const admin = { name: 'admin', roles: ['ROLE_ADMINISTRATOR'], isAdmin: true };
+  const editor = { name: 'ed', roles: ['EDITOR'], isAdmin: false };
   const lax = filesOf({
     'security/rest.properties':
       '/rest/workspaces/topp/**;GET,PUT=EDITOR\n/**;GET=IS_AUTHENTICATED_ANONYMOUSLY\n/**;POST,DELETE,PUT=ADMIN\n',

@@ -1,0 +1,41 @@
+import type { NodeReport } from '../cluster/index.ts';
+
+/** What a probe is told. */
+export interface Health {
+  readonly status: 'ready' | 'degraded' | 'starting' | 'stopping';
+  readonly node: string;
+  readonly state: NodeReport['state'];
+  readonly reason?: string;
+  readonly position: number;
+  readonly head: number;
+  readonly lag: number;
+}
+
+/**
+ * Whether traffic should come here. A node that is behind, or cannot reach the log, goes on serving maps from what it has: it
+ * is `degraded`, with a reason, and answers 200. Otherwise a lost log would take all nodes out of the load balancer.
+ */
+export function healthOf(
+  report: NodeReport,
+  stopping: boolean,
+): { readonly httpStatus: 200 | 503; readonly health: Health } {
+  const status = stopping
+    ? 'stopping'
+    : report.state === 'starting'
+      ? 'starting'
+      : report.state === 'in-step' || report.state === 'paused'
+        ? 'ready'
+        : 'degraded';
+  return {
+    httpStatus: status === 'ready' || status === 'degraded' ? 200 : 503,
+    health: {
+      status,
+      node: report.name,
+      state: report.state,
+      reason: stopping ? 'the node is being stopped' : report.reason,
+      position: report.position,
+      head: report.head,
+      lag: Math.max(0, report.head - report.position),
+    },
+  };
+}

@@ -1,0 +1,156 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { VERSION } from '../base/index.ts';
+import type { ClusterNode } from '../cluster/index.ts';
+import type { RendererStats } from '../render/index.ts';
+
+/** What kind of request it was: a bounded set, whatever clients send. */
+export const REQUEST_CLASSES = [
+  'rest',
+  'wms',
+  'wfs',
+  'wcs',
+  'wmts',
+  'ows',
+  'gwc',
+  'ogc',
+  'page',
+  'cluster',
+  'other',
+] as const;
+export type RequestClass = (typeof REQUEST_CLASSES)[number];
+
+const BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+interface Series {
+  readonly buckets: number[];
+  count: number;
+  sumSeconds: number;
+  readonly byStatus: Map<number, number>;
+}
+
+/** Counts requests, and writes everything that is worth a graph in Prometheus' text format. */
+export class Metrics {
+  readonly #series = new Map<RequestClass, Series>();
+  readonly #loopDelay = monitorEventLoopDelay({ resolution: 20 });
+
+  constructor() {
+    this.#loopDelay.enable();
+  }
+
+  count(what: RequestClass, status: number, seconds: number): void {
+    let series = this.#series.get(what);
+    if (series === undefined) {
+      series = { buckets: BUCKETS_SECONDS.map(() => 0), count: 0, sumSeconds: 0, byStatus: new Map() };
+      this.#series.set(what, series);
+    }
+    series.count++;
+    series.sumSeconds += seconds;
+    series.byStatus.set(status, (series.byStatus.get(status) ?? 0) + 1);
+    for (const [index, bound] of BUCKETS_SECONDS.entries()) if (seconds <= bound) series.buckets[index]!++;
+  }
+
+  /** @see https://prometheus.io/docs/instrumenting/exposition_formats/ */
+  text(node: ClusterNode, renderer: RendererStats | undefined): string {
+    const out = new Exposition();
+    const report = node.status();
+    out.family('graticule_info', 'gauge', 'Version and role of this node.');
+    out.sample('graticule_info', { version: VERSION, node: report.name, role: report.role }, 1);
+    out.family('graticule_node_state', 'gauge', 'State of this node: 1 for the one that it is in.');
+    for (const state of ['starting', 'in-step', 'behind', 'stale', 'stopped', 'paused'])
+      out.sample('graticule_node_state', { state }, report.state === state ? 1 : 0);
+    out.gauge('graticule_position', 'Last record that this node has applied.', report.position);
+    out.gauge('graticule_log_head', 'Last record of the log, as last heard of.', report.head);
+    out.gauge('graticule_lag_records', 'Records behind the head.', Math.max(0, report.head - report.position));
+    out.gauge('graticule_unwritten_records', 'Records applied and not yet on this disk.', report.unwritten);
+    out.gauge('graticule_files', 'Files in the replicated tree.', report.files);
+    out.family('graticule_catalog_objects', 'gauge', 'Objects in the catalog.');
+    for (const [kind, count] of Object.entries(node.catalog.counts()))
+      out.sample('graticule_catalog_objects', { kind }, count);
+    out.family('graticule_member_position', 'gauge', 'Position of each node heard of.');
+    for (const member of node.members())
+      out.sample('graticule_member_position', { member: member.name, role: member.role }, member.position);
+    this.#requests(out);
+    if (renderer !== undefined) {
+      out.gauge('graticule_renderer_children', 'Processes that draw.', renderer.children);
+      out.gauge('graticule_renderer_drawing', 'Maps being drawn.', renderer.drawing);
+      out.gauge('graticule_renderer_waiting', 'Maps waiting to be drawn.', renderer.waiting);
+      out.counter('graticule_renderer_drawn_total', 'Maps drawn.', renderer.drawn);
+      out.counter('graticule_renderer_failed_total', 'Maps that could not be drawn.', renderer.failed);
+      out.counter('graticule_renderer_restarts_total', 'Drawing processes that were replaced.', renderer.restarts);
+    }
+    const memory = process.memoryUsage();
+    out.gauge('process_resident_memory_bytes', 'Memory of this process.', memory.rss);
+    out.gauge('nodejs_heap_used_bytes', 'JavaScript heap in use.', memory.heapUsed);
+    out.gauge('nodejs_external_memory_bytes', 'Buffers outside the heap.', memory.external);
+    out.counter('process_cpu_seconds_total', 'Processor time used.', cpuSeconds());
+    out.gauge('process_start_time_seconds', 'When the process started, since 1970.', performance.timeOrigin / 1000);
+    out.gauge(
+      'nodejs_eventloop_lag_p99_seconds',
+      'How late timers were since the last look.',
+      this.#loopDelay.percentile(99) / 1e9,
+    );
+    this.#loopDelay.reset();
+    return out.text;
+  }
+
+  close(): void {
+    this.#loopDelay.disable();
+  }
+
+  #requests(out: Exposition): void {
+    out.family('graticule_requests_total', 'counter', 'Requests answered, by kind and status.');
+    for (const [what, series] of this.#series)
+      for (const [status, count] of series.byStatus)
+        out.sample('graticule_requests_total', { class: what, status: String(status) }, count);
+    const name = 'graticule_request_seconds';
+    out.family(name, 'histogram', 'Time from request to the end of its answer.');
+    for (const [what, series] of this.#series) {
+      for (const [index, bound] of BUCKETS_SECONDS.entries())
+        out.sample(`${name}_bucket`, { class: what, le: String(bound) }, series.buckets[index]!);
+      out.sample(`${name}_bucket`, { class: what, le: '+Inf' }, series.count);
+      out.sample(`${name}_sum`, { class: what }, series.sumSeconds);
+      out.sample(`${name}_count`, { class: what }, series.count);
+    }
+  }
+}
+
+/** @param path  without query, with the context path */
+export function requestClass(path: string): RequestClass {
+  const segments = path.split('/').filter((segment) => segment !== '');
+  if (segments[0] === 'geoserver') segments.shift();
+  const head = segments[0] ?? '';
+  if (head === 'rest' || head === 'gwc' || head === 'cluster' || head === 'ogc') return head;
+  if (head === '' || head === 'web' || head === 'assets') return 'page';
+  const service = segments.at(-1)!.toLowerCase();
+  return (['wms', 'wfs', 'wcs', 'wmts', 'ows'] as const).find((name) => name === service) ?? 'other';
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+class Exposition {
+  text = '';
+
+  family(name: string, type: 'gauge' | 'counter' | 'histogram', help: string): void {
+    this.text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+  }
+
+  sample(name: string, labels: Readonly<Record<string, string>>, value: number): void {
+    const pairs = Object.entries(labels).map(
+      ([key, text]) => `${key}="${text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')}"`,
+    );
+    this.text += `${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${Number.isNaN(value) ? 'NaN' : value}\n`;
+  }
+
+  gauge(name: string, help: string, value: number): void {
+    this.family(name, 'gauge', help);
+    this.sample(name, {}, value);
+  }
+
+  counter(name: string, help: string, value: number): void {
+    this.family(name, 'counter', help);
+    this.sample(name, {}, value);
+  }
+}

@@ -1,0 +1,218 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RawServerDefault } from 'fastify';
+import { type Clock, type Logger, messageOf, UnavailableError, UncertainError, UserError } from '../base/index.ts';
+import { type ClusterNode, NotPrimaryError } from '../cluster/index.ts';
+import type { DataAccess } from '../data/index.ts';
+import { registerOgc } from '../ogc/index.ts';
+import type { Renderer } from '../render/index.ts';
+import { registerRest } from '../rest/index.ts';
+import { Authenticator, RestRules } from '../security/index.ts';
+import type { Position } from '../tree/index.ts';
+import { BaseUrls, CONTEXT_PATH } from './base-url.ts';
+import { compressTexts } from './compress.ts';
+import { type CorsOption, corsHook } from './cors.ts';
+import type { Door } from './door.ts';
+import { healthOf } from './health.ts';
+import { restLogin } from './login.ts';
+import { Metrics, requestClass } from './metrics.ts';
+import { Overviews } from './overview.ts';
+import { PAGE_FOLDER, registerPage } from './page.ts';
+
+export interface ServerOptions {
+  /** Already listening; requests are answered from here on by what follows. */
+  readonly door: Door;
+  readonly node: ClusterNode;
+  readonly data: DataAccess;
+  readonly renderer: Renderer;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Base URL of this node, as the other nodes know it. */
+  readonly ownUrl: string;
+  /** Password of `admin` on this node, whatever the files say. */
+  readonly adminPassword?: string;
+  /** Base URL for all links, instead of the one in the global settings. */
+  readonly proxyBaseUrl?: string;
+  /** Believe `Forwarded` and `X-Forwarded-*`. */
+  readonly trustProxy?: boolean;
+  /** Origins whose pages may read answers. Absent: none. */
+  readonly cors?: CorsOption;
+  /** Folder of the built web page. */
+  readonly pageFolder?: string;
+  /** Values of `/rest/cluster`, by the keys of `cluster.properties`. */
+  readonly clusterProperties?: () => Readonly<Record<string, string>>;
+}
+
+export interface RunningServer {
+  /** Takes no more requests, lets those under way end, and cuts off what takes longer than `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** Longest body where a route does not say otherwise, in bytes. */
+const BODY_BYTES_MAX = 16 * 1024 * 1024;
+/** Longest name in a path, in characters. */
+const PARAMETER_CHARACTERS_MAX = 2_000;
+/** How long `X-Graticule-Min-Position` makes a request wait. */
+const MIN_POSITION_WAIT_MS = 10_000;
+const TEXT = 'text/plain;charset=UTF-8';
+
+/** Puts the services of a node behind an open door. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { door, node, logger } = options;
+  const metrics = new Metrics();
+  const authenticator = new Authenticator({
+    adminPassword: options.adminPassword,
+    clock: options.clock,
+    key: randomBytes(32),
+    logger,
+  });
+  const baseUrls = new BaseUrls({
+    proxyBaseUrl: options.proxyBaseUrl,
+    trustProxy: options.trustProxy ?? false,
+    ownUrl: options.ownUrl,
+  });
+  const baseUrl = (request: FastifyRequest) =>
+    baseUrls.of({ headers: request.headers, encrypted: isEncrypted(request.raw) }, node.catalog);
+
+  const app = fastify({
+    // The door has the port; Fastify only answers.
+    serverFactory: (handler) => {
+      door.open(handler);
+      return door.server as RawServerDefault;
+    },
+    bodyLimit: BODY_BYTES_MAX,
+    routerOptions: { maxParamLength: PARAMETER_CHARACTERS_MAX, caseSensitive: true },
+    trustProxy: options.trustProxy ?? false,
+    genReqId: requestId,
+    // Our own door closes, and answers 503 to probes, before Fastify does.
+    return503OnClosing: false,
+    forceCloseConnections: false,
+  });
+  app.decorateRequest('principal');
+  addCommonHooks(app, { ...options, metrics });
+  app.setErrorHandler((error, request, reply) => sendError(error, request, reply, logger));
+  app.setNotFoundHandler((request, reply) =>
+    reply
+      .status(404)
+      .type(TEXT)
+      .send(`There is nothing at ${request.url.replace(/\?.*/s, '').slice(0, 200)}\n`),
+  );
+
+  registerOperations(app, { ...options, metrics });
+  registerPage(app, {
+    folder: options.pageFolder ?? PAGE_FOLDER,
+    note: () => (authenticator.canAnyoneLogIn(node.catalog) ? undefined : authenticator.explainLogin(node.catalog)),
+  });
+  const inContext = { prefix: CONTEXT_PATH };
+  await app.register(async (scope) => {
+    scope.addHook('onRequest', restLogin({ authenticator, rules: new RestRules(), view: node.catalog }));
+    await registerRest(scope, {
+      node,
+      data: options.data,
+      clock: options.clock,
+      random: options.random,
+      logger,
+      baseUrl,
+      clusterProperties: options.clusterProperties,
+    });
+  }, inContext);
+  await app.register(async (scope) => {
+    await registerOgc(scope, {
+      node,
+      data: options.data,
+      renderer: options.renderer,
+      clock: options.clock,
+      logger,
+      baseUrl,
+    });
+  }, inContext);
+  await app.ready();
+
+  return {
+    close: async (graceMs) => {
+      await door.close(graceMs);
+      await app.close();
+      metrics.close();
+    },
+  };
+}
+
+function addCommonHooks(app: FastifyInstance, options: ServerOptions & { metrics: Metrics }): void {
+  const { node, metrics, logger } = options;
+  if (options.cors !== undefined) app.addHook('onRequest', corsHook(options.cors));
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    const atLeast = request.headers['x-graticule-min-position'];
+    if (typeof atLeast === 'string') {
+      if (!/^\d{1,15}$/.test(atLeast))
+        throw new UserError(400, 'bad-position', 'X-Graticule-Min-Position is not the number of a record');
+      await node.waitFor(Number(atLeast) as Position, MIN_POSITION_WAIT_MS);
+    }
+    reply.header('x-graticule-position', String(node.position));
+  });
+  app.addHook('onSend', compressTexts);
+  app.addHook('onResponse', async (request, reply) => {
+    const what = requestClass(request.url.replace(/[?#].*/s, ''));
+    metrics.count(what, reply.statusCode, reply.elapsedTime / 1000);
+    logger.debug('request', {
+      id: request.id,
+      method: request.method,
+      url: request.url.slice(0, 500),
+      status: reply.statusCode,
+      tookMs: Math.round(reply.elapsedTime),
+      user: request.principal?.name,
+    });
+  });
+}
+
+/** Health, metrics and what the page asks for; at the root, and below the context path for proxies that pass only that. */
+function registerOperations(app: FastifyInstance, options: ServerOptions & { metrics: Metrics }): void {
+  const { door, node, renderer, metrics } = options;
+  const overviews = new Overviews(node);
+  for (const prefix of ['', CONTEXT_PATH]) {
+    app.get(`${prefix}/health/live`, async () => ({ status: 'live' }));
+    app.get(`${prefix}/health/ready`, (_, reply) => {
+      const { httpStatus, health } = healthOf(node.status(), door.closing);
+      return reply.status(httpStatus).header('cache-control', 'no-store').send(health);
+    });
+    app.get(`${prefix}/metrics`, (_, reply) =>
+      reply.type('text/plain;version=0.0.4;charset=utf-8').send(metrics.text(node, renderer.stats())),
+    );
+  }
+  app.get(`${CONTEXT_PATH}/cluster/overview.json`, (_, reply) =>
+    reply.type('application/json').header('cache-control', 'no-store').send(overviews.json()),
+  );
+}
+
+function isEncrypted(request: IncomingMessage): boolean {
+  return (request.socket as Partial<TLSSocket>).encrypted === true;
+}
+
+/** The client's own id where it sends a plausible one, so that its log and ours can be put side by side. */
+function requestId(request: { headers: IncomingMessage['headers'] }): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given)
+    ? given
+    : randomBytes(9).toString('base64url');
+}
+
+/** What no room has answered itself. The log hears of our own bugs in full; the client hears an id to ask about. */
+function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply, logger: Logger): FastifyReply {
+  const send = (status: number, text: string) => reply.status(status).type(TEXT).send(`${text}\n`);
+  if (error instanceof UserError) return send(error.status, error.message);
+  if (error instanceof NotPrimaryError) return send(403, error.message);
+  if (error instanceof UnavailableError)
+    return reply
+      .header('retry-after', String(error.retryAfterSeconds))
+      .status(503)
+      .type(TEXT)
+      .send(`${error.message}\n`);
+  if (error instanceof UncertainError) return send(503, error.message);
+  // Fastify's own: bad content length, body too large, unsupported media type, ...
+  const status = (error as { statusCode?: unknown } | undefined)?.statusCode;
+  if (typeof status === 'number' && status >= 400 && status < 500) return send(status, messageOf(error));
+  logger.error('request-failed', { id: request.id, method: request.method, url: request.url.slice(0, 500), error });
+  return send(500, `Something went wrong here; the node's log has the details under ${request.id}`);
+}
