@@ -1,0 +1,10 @@
+export * from './change-log.ts';
+export { BlobMismatchError, LogClosedError, LogInUseError, LogRefusedError } from './errors.ts';
+export {
+  type MemoryCall,
+  type MemoryFault,
+  type MemoryHandle,
+  type MemoryHandleOptions,
+  type MemoryLog,
+  memoryLog,
+} from './memory.ts';
