@@ -1,0 +1,54 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Clock, Logger } from '../base/index.ts';
+import type { ClusterNode } from '../cluster/index.ts';
+import type { DataAccess } from '../data/index.ts';
+
+/** What the REST API works on. */
+export interface RestDependencies {
+  readonly node: ClusterNode;
+  readonly data: DataAccess;
+  readonly clock: Clock;
+  /** Uniform in [0, 1): makes ids and names. */
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** URL of the server as the client sees it, with the context path and without a final slash: `http://host:8080/geoserver`. */
+  baseUrl(request: FastifyRequest): string;
+  /** On a replica: passes a changing request on to a primary and answers with what that says. Absent: 403. */
+  forward?(request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
+  /** Folder for uploads while they are looked at. Default: the system's. */
+  readonly tempDir?: string;
+  /** Bounds on uploads. */
+  readonly limits?: Partial<UploadLimits>;
+  /** Values of `/rest/cluster`, by the keys of `cluster.properties`. Absent: what the node knows of itself. */
+  readonly clusterProperties?: () => Readonly<Record<string, string>>;
+}
+
+/** Bounds on an upload; one beyond them is refused with 413 or 400 and nothing is changed. */
+export interface UploadLimits {
+  /** Longest body, in bytes. */
+  readonly bodyBytesMax: number;
+  /** Most files of an archive. */
+  readonly entriesMax: number;
+  /** Size of all files of an archive together, unpacked, in bytes. */
+  readonly unpackedBytesMax: number;
+  /** Most that one file of an archive may grow when it is unpacked, beyond the first MiB. */
+  readonly ratioMax: number;
+}
+
+export const UPLOAD_LIMITS: UploadLimits = {
+  bodyBytesMax: 512 * 1024 * 1024,
+  entriesMax: 10_000,
+  unpackedBytesMax: 1024 * 1024 * 1024,
+  ratioMax: 200,
+};
+
+/** Who asks, as `request.principal`; set by the server's authentication. */
+export interface RestPrincipal {
+  readonly name: string;
+  readonly roles: readonly string[];
+  readonly isAdmin: boolean;
+}
+
+export function principalOf(request: FastifyRequest): RestPrincipal | undefined {
+  return (request as { principal?: RestPrincipal }).principal;
+}
