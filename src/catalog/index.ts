@@ -4,5 +4,19 @@ export { CodecError, readObject } from './codec/index.ts';
 export { draftOf } from './draft.ts';
 export * from './objects.ts';
 export * from './operations/index.ts';
-export { kindOfPath } from './paths.ts';
+export { type FileKind, kindOfPath } from './paths.ts';
+export { ELEMENT_ORDER, orderOf } from './schema.ts';
 export type { CatalogView, Draft, Resource, Store } from './view.ts';
+export {
+  boundingBoxElement,
+  editXmlFile,
+  formatDate,
+  formatDouble,
+  newId,
+  putXmlFile,
+  readXmlFile,
+  referenceElement,
+  sameContent,
+  setElement,
+  setText,
+} from './write.ts';
