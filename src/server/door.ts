@@ -22,7 +22,8 @@ export interface Door {
 const REQUEST_TIMEOUT_MS = 15 * 60_000;
 const HEADERS_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
-const SWEEP_MS = 25;
+/** Event of the server: no request is under way. */
+const IDLE = 'graticule-idle';
 
 /**
  * @param port  0 for any that is free
@@ -31,7 +32,13 @@ const SWEEP_MS = 25;
 export async function openDoor(options: { readonly port: number; readonly host?: string }): Promise<Door> {
   let handler: RequestListener = stillStarting;
   let closing = false;
+  let underWay = 0;
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    underWay++;
+    response.once('close', () => {
+      underWay--;
+      if (underWay === 0) server.emit(IDLE);
+    });
     if (closing) response.setHeader('connection', 'close');
     handler(request, response);
   });
@@ -54,13 +61,14 @@ export async function openDoor(options: { readonly port: number; readonly host?:
     },
     close: async (graceMs) => {
       closing = true;
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      // A connection is idle again when its answer is out; nobody tells, so look.
-      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
-      const deadline = setTimeout(() => server.closeAllConnections(), graceMs);
-      await closed;
-      clearInterval(sweep);
-      clearTimeout(deadline);
+      // Its own promise would wait for sockets as well that were upgraded: other nodes that read a log here.
+      server.close();
+      if (underWay > 0) {
+        const idle = new Promise<void>((resolve) => server.once(IDLE, resolve));
+        const deadline = AbortSignal.timeout(graceMs);
+        await Promise.race([idle, new Promise((resolve) => deadline.addEventListener('abort', resolve))]);
+      }
+      server.closeAllConnections();
     },
   };
 }

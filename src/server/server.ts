@@ -9,7 +9,6 @@ import { registerOgc } from '../ogc/index.ts';
 import type { Renderer } from '../render/index.ts';
 import { registerRest } from '../rest/index.ts';
 import { Authenticator, RestRules } from '../security/index.ts';
-import type { Position } from '../tree/index.ts';
 import { BaseUrls, CONTEXT_PATH } from './base-url.ts';
 import { compressTexts } from './compress.ts';
 import { type CorsOption, corsHook } from './cors.ts';
@@ -54,8 +53,6 @@ export interface RunningServer {
 const BODY_BYTES_MAX = 16 * 1024 * 1024;
 /** Longest name in a path, in characters. */
 const PARAMETER_CHARACTERS_MAX = 2_000;
-/** How long `X-Graticule-Min-Position` makes a request wait. */
-const MIN_POSITION_WAIT_MS = 10_000;
 const TEXT = 'text/plain;charset=UTF-8';
 
 /** Puts the services of a node behind an open door. */
@@ -123,7 +120,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       node,
       data: options.data,
       renderer: options.renderer,
-      clock: options.clock,
       logger,
       baseUrl,
     });
@@ -140,17 +136,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 function addCommonHooks(app: FastifyInstance, options: ServerOptions & { metrics: Metrics }): void {
-  const { node, metrics, logger } = options;
+  const { metrics, logger } = options;
   if (options.cors !== undefined) app.addHook('onRequest', corsHook(options.cors));
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
-    const atLeast = request.headers['x-graticule-min-position'];
-    if (typeof atLeast === 'string') {
-      if (!/^\d{1,15}$/.test(atLeast))
-        throw new UserError(400, 'bad-position', 'X-Graticule-Min-Position is not the number of a record');
-      await node.waitFor(Number(atLeast) as Position, MIN_POSITION_WAIT_MS);
-    }
-    reply.header('x-graticule-position', String(node.position));
   });
   app.addHook('onSend', compressTexts);
   app.addHook('onResponse', async (request, reply) => {

@@ -1,7 +1,18 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { UserError } from '../../base/index.ts';
 import { newSecurityFiles } from '../../security/index.ts';
+import { isLocalFolder, isReplicated, type TreePath } from '../../tree/index.ts';
 import { trustedXml, type Xml, xml } from '../../xml/index.ts';
 import { type Bounds, type FeatureTable, wkt84, writeGeoPackage } from './geopackage.ts';
 import { worldTables } from './world.ts';
@@ -84,8 +95,13 @@ export function copyDataDirectory(from: string, to: string): void {
     );
   const making = `${to}.making`;
   rmSync(making, { recursive: true, force: true });
-  const left = new Set(['cluster', 'logs', 'tmp', 'temp', '.git'].map((name) => path.join(from, name)));
-  cpSync(from, making, { recursive: true, dereference: true, filter: (source) => !left.has(source) });
+  const belongs = (source: string) => {
+    const relative = path.relative(from, source).split(path.sep).join('/');
+    if (relative === '') return true;
+    if (statSync(source).isDirectory()) return !isLocalFolder(relative);
+    return isReplicated(relative as TreePath);
+  };
+  cpSync(from, making, { recursive: true, dereference: true, filter: belongs });
   renameSync(making, to);
 }
 

@@ -106,8 +106,9 @@ function boundsOf(geometry: GeoJSON.Geometry): Bounds {
   const visit = (coordinates: unknown): void => {
     if (!Array.isArray(coordinates)) return;
     const [x, y] = coordinates as [unknown, unknown];
-    if (typeof x !== 'number' || typeof y !== 'number') return coordinates.forEach(visit);
-    [minx, miny, maxx, maxy] = [Math.min(minx, x), Math.min(miny, y), Math.max(maxx, x), Math.max(maxy, y)];
+    if (typeof x === 'number' && typeof y === 'number')
+      [minx, miny, maxx, maxy] = [Math.min(minx, x), Math.min(miny, y), Math.max(maxx, x), Math.max(maxy, y)];
+    else for (const part of coordinates) visit(part);
   };
   if (geometry.type !== 'GeometryCollection') visit(geometry.coordinates);
   return [minx, miny, maxx, maxy];

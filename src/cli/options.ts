@@ -1,0 +1,77 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+
+/** An option of a command, declared once: flags, environment and help follow from it. */
+export interface OptionSpec<Value> {
+  /** As commander writes it: `--port <number>`, `--adopt`. */
+  readonly flags: string;
+  readonly description: string;
+  /** Environment variable that gives the value where the flag is absent. */
+  readonly env?: string;
+  readonly default?: Value;
+  /** How help writes the default, where the value itself says little. */
+  readonly defaultText?: string;
+  readonly choices?: readonly string[];
+  readonly required?: true;
+  /** @throws InvalidArgumentError  the text means nothing */
+  readonly parse?: (text: string) => Value;
+}
+
+/** Options by their name in code, which is the flag in camel case. */
+export type OptionTable = Readonly<Record<string, OptionSpec<unknown>>>;
+
+export function addOptions(command: Command, table: OptionTable): Command {
+  for (const spec of Object.values(table)) {
+    // Commander shows the text of a default only beside a value.
+    const note = spec.default === undefined && spec.defaultText !== undefined ? ` (default: ${spec.defaultText})` : '';
+    const option = new Option(spec.flags, spec.description + note);
+    // A variable that is set to nothing is not set: compose files and charts write it so.
+    if (spec.env !== undefined && process.env[spec.env] !== '') option.env(spec.env);
+    if (spec.default !== undefined) option.default(spec.default, spec.defaultText);
+    if (spec.choices !== undefined) option.choices(spec.choices);
+    else if (spec.parse !== undefined) {
+      const { parse } = spec;
+      option.argParser((text) => parse(text));
+    }
+    // `--adopt` alone is a yes; the environment says yes or no.
+    if (spec.parse === parseSwitch) option.preset('yes');
+    if (spec.required) option.makeOptionMandatory();
+    command.addOption(option);
+  }
+  return command;
+}
+
+export function parsePort(text: string): number {
+  return wholeNumber(text, 0, 65_535);
+}
+
+/** A whole number between two bounds, both included. */
+export function wholeNumber(text: string, min: number, max: number): number {
+  const value = Number(text);
+  if (!/^\d{1,9}$/.test(text) || value < min || value > max)
+    throw new InvalidArgumentError(`A whole number from ${min} to ${max} is expected.`);
+  return value;
+}
+
+/** `true`, `yes`, `1` and their opposites, as environment variables have them. */
+export function parseSwitch(text: string): boolean {
+  if (/^(?:true|yes|on|1)$/i.test(text)) return true;
+  if (/^(?:false|no|off|0|)$/i.test(text)) return false;
+  throw new InvalidArgumentError('true or false is expected.');
+}
+
+/** `*`, or a comma-separated list of origins. */
+export function parseOrigins(text: string): '*' | string[] {
+  if (text.trim() === '*') return '*';
+  const origins = text.split(',').map((item) => item.trim().replace(/\/$/, ''));
+  for (const origin of origins)
+    if (!/^https?:\/\/[^/\s]+$/.test(origin))
+      throw new InvalidArgumentError(`"${origin}" is not an origin like https://maps.example.org.`);
+  return origins;
+}
+
+/** Base URL of a node: `http://host:8080/geoserver`, without a slash at its end. */
+export function parseBaseUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:\/\//.test(text))
+    throw new InvalidArgumentError('A URL like http://host:8080/geoserver is expected.');
+  return text.replace(/\/+$/, '');
+}

@@ -1,0 +1,128 @@
+import { availableParallelism } from 'node:os';
+import type { CorsOption, LogLevel } from '../server/index.ts';
+import { type OptionTable, parseBaseUrl, parseOrigins, parsePort, parseSwitch, wholeNumber } from './options.ts';
+
+export interface ServeOptions {
+  readonly dataDir: string;
+  readonly clusterDir?: string;
+  readonly port: number;
+  readonly host?: string;
+  readonly name?: string;
+  readonly url?: string;
+  readonly role: 'both' | 'replica';
+  readonly log: string;
+  readonly secretFile?: string;
+  readonly adopt?: boolean;
+  readonly renderProcesses: number;
+  readonly proxyBaseUrl?: string;
+  readonly trustProxy?: boolean;
+  readonly cors?: CorsOption;
+  readonly logLevel: LogLevel;
+  readonly logFormat?: 'json' | 'text';
+}
+
+export const SERVE_OPTIONS: OptionTable = {
+  dataDir: {
+    flags: '--data-dir <folder>',
+    env: 'GEOSERVER_DATA_DIR',
+    description: 'data directory; an empty or new folder takes the state of the cluster',
+    required: true,
+  },
+  clusterDir: {
+    flags: '--cluster-dir <folder>',
+    env: 'CLUSTER_CONFIG_DIR',
+    description: "folder for this node's own state",
+    defaultText: 'cluster/ in the data directory',
+  },
+  port: {
+    flags: '-p, --port <number>',
+    env: 'GRATICULE_PORT',
+    description: 'port to listen at; 0 for any',
+    default: 8080,
+    parse: parsePort,
+  },
+  host: {
+    flags: '--host <address>',
+    env: 'GRATICULE_HOST',
+    description: 'address to listen at',
+    defaultText: 'all addresses of this machine',
+  },
+  name: {
+    flags: '--name <name>',
+    env: 'GRATICULE_NAME',
+    description: 'name of this node, unique in its cluster and the same at each start',
+    defaultText: 'host name and port',
+  },
+  url: {
+    flags: '--url <url>',
+    env: 'GRATICULE_URL',
+    description: 'base URL that others reach this node at',
+    defaultText: 'http://<host name>:<port>/geoserver',
+    parse: parseBaseUrl,
+  },
+  role: {
+    flags: '--role <role>',
+    env: 'GRATICULE_ROLE',
+    description: 'both: takes changes and serves; replica: serves',
+    default: 'both',
+    choices: ['both', 'replica'],
+  },
+  log: {
+    flags: '--log <url>',
+    env: 'GRATICULE_LOG',
+    description:
+      'log of the cluster: embedded: (held by this node), ws://host:port of the node that holds it, or failover:(ws://a,ws://b)',
+    default: 'embedded:',
+  },
+  secretFile: {
+    flags: '--secret-file <file>',
+    env: 'GRATICULE_SECRET_FILE',
+    description: "file with the cluster's secret; GRATICULE_CLUSTER_SECRET holds the secret itself",
+    defaultText: 'cluster/secret in the data directory, made by the node that holds the log',
+  },
+  adopt: {
+    flags: '--adopt [yes|no]',
+    env: 'GRATICULE_ADOPT',
+    description: "take the cluster's state although the data directory has another; what is there is moved aside",
+    parse: parseSwitch,
+  },
+  renderProcesses: {
+    flags: '--render-processes <number>',
+    env: 'GRATICULE_RENDER_PROCESSES',
+    description: 'processes that draw maps',
+    default: Math.min(availableParallelism(), 8),
+    parse: (text) => wholeNumber(text, 1, 64),
+  },
+  proxyBaseUrl: {
+    flags: '--proxy-base-url <url>',
+    env: 'PROXY_BASE_URL',
+    description: 'base URL in all links, instead of the one in the global settings',
+  },
+  trustProxy: {
+    flags: '--trust-proxy [yes|no]',
+    env: 'GRATICULE_TRUST_PROXY',
+    description: 'believe Forwarded and X-Forwarded-* headers: only behind a proxy that sets them',
+    parse: parseSwitch,
+  },
+  cors: {
+    flags: '--cors <origins>',
+    env: 'GRATICULE_CORS',
+    description: 'origins whose pages may read answers, separated by commas, or *',
+    defaultText: 'none',
+    parse: parseOrigins,
+  },
+  logLevel: {
+    flags: '--log-level <level>',
+    env: 'GRATICULE_LOG_LEVEL',
+    description: 'least important event that is logged',
+    default: 'info',
+    choices: ['debug', 'info', 'warn', 'error'],
+  },
+  logFormat: {
+    flags: '--log-format <format>',
+    env: 'GRATICULE_LOG_FORMAT',
+    description: 'json for machines, text for people',
+    defaultText: 'text on a terminal, json elsewhere',
+    choices: ['json', 'text'],
+  },
+};

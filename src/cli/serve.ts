@@ -1,0 +1,188 @@
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import { type Logger, messageOf, systemClock, UserError } from '../base/index.ts';
+import { openNode } from '../cluster/index.ts';
+import { openDataAccess } from '../data/index.ts';
+import { type ChangeLog, openEmbeddedLog, openWebSocketLog, serveLog } from '../log/index.ts';
+import { createRenderer } from '../render/index.ts';
+import { CONTEXT_PATH, type Door, openDoor, openLogger, startServer, urlHost } from '../server/index.ts';
+import { clusterSecret } from './secret.ts';
+import type { ServeOptions } from './serve-options.ts';
+
+/** What a parent process is told over its channel. */
+export type NodeMessage =
+  | { readonly kind: 'ready'; readonly name: string; readonly url: string; readonly position: number }
+  | { readonly kind: 'trouble'; readonly event: string; readonly reason: string };
+
+/** Requests under way get this long; everything together is over in `STOP_MAX_MS`. */
+const DRAIN_MS = 6_000;
+const STOP_MAX_MS = 10_000;
+
+/** Runs a node until a signal ends it. */
+export async function serve(options: ServeOptions): Promise<void> {
+  const startedAt = performance.now();
+  const dataDir = path.resolve(options.dataDir);
+  const clusterDir = path.resolve(options.clusterDir ?? path.join(dataDir, 'cluster'));
+  mkdirSync(dataDir, { recursive: true });
+
+  const closers: (() => Promise<unknown> | unknown)[] = [];
+  const logger = tellingParent(
+    openLogger({
+      level: options.logLevel,
+      format: options.logFormat ?? (process.stdout.isTTY ? 'text' : 'json'),
+      node: options.name ?? hostname(),
+    }),
+  );
+  stopOnSignals(logger, closers);
+
+  const door = await openDoor({ port: options.port, host: options.host });
+  closers.push(() => door.close(DRAIN_MS));
+  const name = options.name ?? `${hostname()}-${door.port}`;
+  const url = options.url ?? `http://${publicHost(options.host)}:${door.port}${CONTEXT_PATH}`;
+  logger.info('listening', { port: door.port, name, dataDir, pid: process.pid });
+
+  const log = await openLog(options, { door, clusterDir, name, closers });
+  const cacheDir = path.join(clusterDir, 'cache');
+  mkdirSync(cacheDir, { recursive: true });
+  const data = openDataAccess({ dataDir, cacheDir, logger });
+  closers.push(() => data.close());
+  const renderer = createRenderer({ children: options.renderProcesses, cacheDir, logger });
+  closers.push(() => renderer.close());
+  const node = await openNode({
+    dataDir,
+    clusterDir,
+    name,
+    url,
+    role: options.role,
+    log,
+    logUrl: withoutSecrets(options.log),
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    adopt: options.adopt ?? false,
+  });
+  closers.push(() => node.close());
+  const server = await startServer({
+    door,
+    node,
+    data,
+    renderer,
+    clock: systemClock,
+    random: Math.random,
+    logger,
+    ownUrl: url,
+    adminPassword: process.env.GEOSERVER_ADMIN_PASSWORD || undefined,
+    proxyBaseUrl: options.proxyBaseUrl,
+    trustProxy: options.trustProxy,
+    cors: options.cors,
+  });
+  closers.push(() => server.close(DRAIN_MS));
+  logger.info('node-ready', {
+    url,
+    role: node.role,
+    position: node.position,
+    files: node.status().files,
+    tookMs: Math.round(performance.now() - startedAt),
+  });
+  tellParent({ kind: 'ready', name, url, position: node.position });
+}
+
+interface LogParts {
+  readonly door: Door;
+  readonly clusterDir: string;
+  readonly name: string;
+  readonly closers: (() => Promise<unknown> | unknown)[];
+}
+
+/** Opens the log that the URL names; one that this process holds is offered to the other nodes at the node's own port. */
+async function openLog(options: ServeOptions, parts: LogParts): Promise<ChangeLog> {
+  const { door, clusterDir, name, closers } = parts;
+  const holdsLog = options.log === 'embedded:' || options.log === 'embedded';
+  const secret = clusterSecret({
+    given: process.env.GRATICULE_CLUSTER_SECRET,
+    file: options.secretFile,
+    clusterDir,
+    holdsLog,
+  });
+  if (holdsLog) {
+    const log = await openEmbeddedLog({ folder: path.join(clusterDir, 'log') });
+    closers.push(() => log.close());
+    const service = serveLog({ server: door.server, log, secret });
+    closers.push(() => service.close());
+    return log;
+  }
+  if (!/^(?:wss?:\/\/|failover:\()/.test(options.log))
+    throw new UserError(
+      400,
+      'unknown-log',
+      `--log ${withoutSecrets(options.log)}: this is no log that can be followed; use embedded:, ws://host:port or failover:(ws://a:port,ws://b:port)`,
+    );
+  const log = openWebSocketLog({ url: options.log, secret, name });
+  closers.push(() => log.close());
+  return log;
+}
+
+/** Ends everything in the opposite order of its beginning, at most once, and then the process. */
+function stopOnSignals(logger: Logger, closers: (() => Promise<unknown> | unknown)[]): void {
+  let stopping = false;
+  const stop = (why: string, exitCode: number) => {
+    if (stopping) {
+      if (why === 'SIGINT') process.exit(130);
+      return;
+    }
+    stopping = true;
+    logger.info('stopping', { why });
+    setTimeout(() => {
+      logger.error('stop-timed-out', { afterMs: STOP_MAX_MS });
+      process.exit(1);
+    }, STOP_MAX_MS).unref();
+    void (async () => {
+      for (const close of closers.toReversed()) {
+        try {
+          await close();
+        } catch (error) {
+          logger.error('close-failed', { error });
+          exitCode ||= 1;
+        }
+      }
+      logger.info('stopped');
+      process.exit(exitCode);
+    })();
+  };
+  process.on('SIGINT', () => stop('SIGINT', 0));
+  process.on('SIGTERM', () => stop('SIGTERM', 0));
+  // The parent of a demo node has gone, however it ended.
+  process.on('disconnect', () => stop('parent-gone', 0));
+  process.on('uncaughtException', (error) => {
+    logger.error('uncaught-error', { error });
+    stop('uncaught-error', 1);
+  });
+}
+
+function tellParent(message: NodeMessage): void {
+  if (process.connected) process.send?.(message);
+}
+
+/** A logger whose errors reach the parent process as well. */
+function tellingParent(logger: Logger): Logger {
+  return {
+    ...logger,
+    error: (event, facts) => {
+      logger.error(event, facts);
+      const reason = facts?.reason ?? facts?.remedy ?? facts?.problem ?? (facts?.error && messageOf(facts.error)) ?? '';
+      tellParent({ kind: 'trouble', event, reason: String(reason) });
+    },
+  };
+}
+
+/** A host that others can use, for an address that one listens at. */
+function publicHost(host: string | undefined): string {
+  if (host === undefined || host === '0.0.0.0' || host === '::') return hostname();
+  return host === '127.0.0.1' || host === '::1' ? 'localhost' : urlHost(host);
+}
+
+/** A log URL without user and password. */
+export function withoutSecrets(url: string): string {
+  return url.replace(/\/\/[^/@\s,()]*@/g, '//');
+}
