@@ -12,7 +12,7 @@ import {
 import path from 'node:path';
 import { UserError } from '../../base/index.ts';
 import { newSecurityFiles } from '../../security/index.ts';
-import { isLocalFolder, isReplicated, type TreePath } from '../../tree/index.ts';
+import { isReplicated, type TreePath } from '../../tree/index.ts';
 import { trustedXml, type Xml, xml } from '../../xml/index.ts';
 import { type Bounds, type FeatureTable, wkt84, writeGeoPackage } from './geopackage.ts';
 import { worldTables } from './world.ts';
@@ -98,8 +98,8 @@ export function copyDataDirectory(from: string, to: string): void {
   const belongs = (source: string) => {
     const relative = path.relative(from, source).split(path.sep).join('/');
     if (relative === '') return true;
-    if (statSync(source).isDirectory()) return !isLocalFolder(relative);
-    return isReplicated(relative as TreePath);
+    // Of a folder, what counts is whether a file in it could belong.
+    return isReplicated((statSync(source).isDirectory() ? `${relative}/any.xml` : relative) as TreePath);
   };
   cpSync(from, making, { recursive: true, dereference: true, filter: belongs });
   renameSync(making, to);

@@ -50,7 +50,7 @@ test('every document is well-formed, and every reference leads somewhere', () =>
       if (file.startsWith('styles/')) statSync(path.join(dir, 'styles', match[1]!));
   }
   assert.deepEqual(
-    [...new Set(references)].filter((id) => !ids.has(id)),
+    [...new Set(references)].filter((id) => !ids.has(id) && !id.startsWith('SettingsInfoImpl')),
     [],
   );
 });
@@ -62,19 +62,18 @@ test('the GeoPackage holds what the layers name', () => {
     .all()
     .map(({ name }) => [name, Number(db.prepare(`SELECT count(*) AS n FROM "rtree_${name}_geom"`).get()!.n)]);
   db.close();
-  assert.deepEqual(
-    counts,
-    [
-      ['borders', 1616],
-      ['circles', 5],
-      ['cities', CITIES.length],
-      ['countries', 241],
-      ['country_names', 241],
-      ['graticule', 54],
-      ['land', 1427],
-      ['ocean', 1],
-    ].map(([name, count]) => [name, name === 'borders' ? counts.find((entry) => entry[0] === name)![1] : count]),
-  );
+  const expected = {
+    circles: 5,
+    cities: CITIES.length,
+    countries: 241,
+    country_names: 241,
+    graticule: 54,
+    land: 1427,
+    ocean: 1,
+  };
+  const { borders, ...others } = Object.fromEntries(counts) as Record<string, number>;
+  assert.deepEqual(others, expected);
+  assert.ok(borders! > 1000);
 });
 
 test('neighbours differ in colour, areas are about right, and names lie inside their country', () => {
@@ -123,12 +122,25 @@ test('cities are on the globe and told apart', () => {
 
 test('copying a data directory leaves out what belongs to its node', () => {
   const from = path.join(folder, 'from');
-  for (const file of ['global.xml', 'cluster/state.json', 'logs/geoserver.log', 'styles/a.sld', 'data/logs/keep.txt']) {
+  for (const file of [
+    'global.xml',
+    'cluster/state.json',
+    'logs/geoserver.log',
+    'logs/QUIET_LOGGING.xml',
+    'gwc/a/b.png',
+    'styles/a.sld',
+    'data/logs/keep.txt',
+  ]) {
     mkdirSync(path.dirname(path.join(from, file)), { recursive: true });
     writeFileSync(path.join(from, file), file);
   }
   copyDataDirectory(from, path.join(folder, 'to'));
-  assert.deepEqual(filesIn(path.join(folder, 'to')), ['data/logs/keep.txt', 'global.xml', 'styles/a.sld']);
+  assert.deepEqual(filesIn(path.join(folder, 'to')), [
+    'data/logs/keep.txt',
+    'global.xml',
+    'logs/QUIET_LOGGING.xml',
+    'styles/a.sld',
+  ]);
   assert.throws(() => copyDataDirectory(path.join(folder, 'absent'), path.join(folder, 'x')), /no such folder/);
   assert.throws(
     () => copyDataDirectory(path.join(folder, 'from/data'), path.join(folder, 'x')),
