@@ -13,7 +13,7 @@ import type {
   Style,
   Workspace,
 } from './objects.ts';
-import { DEFAULT_WORKSPACE_FILE, GLOBAL_FILE, LOGGING_FILE } from './paths.ts';
+import { DEFAULT_WORKSPACE_FILE, folderOf, GLOBAL_FILE, inFolder, LOGGING_FILE } from './paths.ts';
 import { brokenFiles } from './problems.ts';
 import {
   idIndexOf,
@@ -33,6 +33,7 @@ import {
   workspaceByName,
   workspaceByRef,
 } from './resolve.ts';
+import { mergeEntries } from './sorted-list.ts';
 import type { FileEntry, Tables } from './tables.ts';
 import type { CatalogView, Resource, Store } from './view.ts';
 
@@ -153,10 +154,10 @@ export abstract class IndexedView implements CatalogView {
   }
 
   layersOf(resource: Resource): Iterable<Layer> {
-    const byName = { id: resource.id, name: resource.name };
-    return objects<Layer>(ownedBy(this.tables, 'layers.resource', byName)).filter(
-      (layer) => this.resourceOf(layer) === resource,
-    );
+    if (resourceById(this.tables, resource.id) !== resource) return [];
+    const beside = this.tables.file(inFolder(folderOf(resource.path), 'layer.xml'));
+    const byId = this.tables.items('layers.resource', resource.id);
+    return objects(beside !== undefined && this.#callsByName(beside, resource) ? mergeEntries(byId, [beside]) : byId);
   }
 
   nameOf(layer: Layer): string {
@@ -273,6 +274,15 @@ export abstract class IndexedView implements CatalogView {
 
   exists(path: TreePath): boolean {
     return this.tree.stat(path) !== undefined || this.tree.isFolder(path);
+  }
+
+  #callsByName({ object }: FileEntry, resource: Resource): boolean {
+    return (
+      object.kind === 'layer' &&
+      object.resourceId !== resource.id &&
+      resourceOf(this.tables, object) === resource &&
+      this.tables.first('layer.id', object.id)?.object === object
+    );
   }
 
   #styleName(style: Style): string {
