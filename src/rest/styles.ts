@@ -21,9 +21,9 @@ import { presentList, presentStyle, stylePath } from './present.ts';
 import { OBJECT_TYPES, type Route } from './routes.ts';
 import { isZip, readStyleBody, type SentBody, STYLE_TYPES } from './style-body.ts';
 
-export const styleRoutes: readonly Route[] = ['', '/workspaces/{workspace}'].flatMap(routesOf);
-
 const BODY_TYPES = [...OBJECT_TYPES, ...Object.keys(STYLE_TYPES), 'application/zip'];
+
+export const styleRoutes: readonly Route[] = ['', '/workspaces/{workspace}'].flatMap(routesOf);
 
 function routesOf(scope: string): Route[] {
   const styles = `${scope}/styles`;
