@@ -1,4 +1,6 @@
-import type { Change, Position } from '../tree/index.ts';
+import { setImmediate as nextTick } from 'node:timers/promises';
+import type { ChangeLog } from '../log/index.ts';
+import { type Change, decodeRecord, type Position } from '../tree/index.ts';
 
 /** A change that stands in the log: enough to recognise it, and to tell whether a second request is the same one. */
 export interface AppliedChange {
@@ -54,4 +56,21 @@ export class RecentChanges {
     }
     this.#byId = merged;
   }
+}
+
+/** Reads back from the log the changes up to a position, as far as it still holds them and they are remembered. */
+export async function readRecent(log: ChangeLog, upTo: Position, signal: AbortSignal): Promise<RecentChanges> {
+  const recent = new RecentChanges();
+  const from = Math.max(await log.trimmed(), upTo - RECENT_CHANGES_MAX) as Position;
+  if (from >= upTo) return recent;
+  for await (const batch of log.read(from, signal)) {
+    for (const { position, body } of batch) {
+      if (position > upTo) return recent;
+      const record = decodeRecord(body);
+      if (record.kind === 'changes') recent.add(position, record.changes);
+      if (position === upTo) return recent;
+      if (position % 64 === 0) await nextTick();
+    }
+  }
+  return recent;
 }

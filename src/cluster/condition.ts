@@ -1,0 +1,35 @@
+import type { Position } from '../tree/index.ts';
+import type { NodeReport, Role } from './types.ts';
+
+/** Everything that decides how a node is. */
+export interface Facts {
+  readonly role: Role;
+  /** The tree is the cluster's as of `position`, and the log is the one that it belongs to. */
+  readonly joined: boolean;
+  /** Why it has not joined yet. */
+  readonly waitingFor?: string;
+  /** Why the log does not answer. */
+  readonly unreachable?: string;
+  /** Why this node must not go on. */
+  readonly halted?: string;
+  /** Why nothing more is written to disk. */
+  readonly diskFailure?: string;
+  readonly position: Position;
+  /** The log's head as last heard of. */
+  readonly head: Position;
+}
+
+/** The worst that is true of a node, and why. */
+export function conditionOf(facts: Facts): Pick<NodeReport, 'state' | 'reason'> {
+  if (facts.halted !== undefined) return { state: 'stopped', reason: facts.halted };
+  if (facts.diskFailure !== undefined)
+    return { state: 'stopped', reason: `changes cannot be written to disk: ${facts.diskFailure}` };
+  if (facts.role === 'paused')
+    return { state: 'paused', reason: 'this node does not follow the log until it is given another role' };
+  if (!facts.joined)
+    return { state: 'starting', reason: facts.unreachable ?? facts.waitingFor ?? 'joining the cluster' };
+  if (facts.unreachable !== undefined) return { state: 'stale', reason: facts.unreachable };
+  if (facts.head > facts.position)
+    return { state: 'behind', reason: `${facts.head - facts.position} records are still to be applied` };
+  return { state: 'in-step' };
+}

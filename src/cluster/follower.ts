@@ -1,0 +1,153 @@
+import { type Clock, type Logger, messageOf, UnavailableError } from '../base/index.ts';
+import { type ChangeLog, type LogRecord, TrimmedError } from '../log/index.ts';
+import { CorruptRecordError, type Digest, decodeRecord, NewerFormatError, type Position } from '../tree/index.ts';
+import { blobsOf } from './blobs.ts';
+import { RefusedError } from './join.ts';
+import { type ChangesRecord, DigestMismatchError, type Replica } from './replica.ts';
+
+export interface FollowerPorts {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly replica: Replica;
+  /** A connection to the log; waits for one. */
+  connect(signal: AbortSignal): Promise<ChangeLog>;
+  /**
+   * Makes sure that tree and log belong together, and that the next record is there to be read. Waits for a log to begin.
+   * @throws RefusedError
+   */
+  join(log: ChangeLog, signal: AbortSignal): Promise<void>;
+  /** Gets the blobs that a record names, so that it can be applied. */
+  fetchContents(log: ChangeLog, record: ChangesRecord, signal: AbortSignal): Promise<void>;
+  /** Makes the tree what the log says it is at the tree's position, where its digest should be `expected`. */
+  mend(log: ChangeLog, expected: Digest, signal: AbortSignal): Promise<void>;
+  isPaused(): boolean;
+  /** The log has answered, or not; and how far it is known to be. */
+  onReached(head?: Position): void;
+  onUnreachable(error: unknown): void;
+  /** Must not go on; undefined: may again. */
+  onHalted(reason: string | undefined, error?: unknown): void;
+  /** A batch of records has been applied. */
+  onBatch(): void;
+}
+
+const RETRY_MS_MAX = 2000;
+
+/** Follows the log: joins, reads, applies, and starts over when anything goes wrong, until it is told to stop. */
+export class Follower {
+  readonly #ports: FollowerPorts;
+  /** Aborted when the reader is to start over. */
+  #turn = new AbortController();
+  #mismatch: DigestMismatchError | undefined;
+  #halted = false;
+
+  constructor(ports: FollowerPorts) {
+    this.#ports = ports;
+  }
+
+  /** Something changed that the loop should look at: the role, or the tree. */
+  restart(): void {
+    this.#turn.abort();
+  }
+
+  /** Stops for good: only an operator can help. */
+  halt(reason: string, error?: unknown): void {
+    this.#halted = true;
+    this.#ports.logger.error('node-stopped', { reason });
+    this.#ports.onHalted(reason, error);
+    this.restart();
+  }
+
+  /** A record of this node's own, just appended. */
+  applyOwn(position: Position, record: ChangesRecord): void {
+    if (this.#halted || this.#mismatch) return;
+    try {
+      this.#ports.replica.apply(position, record);
+    } catch (error) {
+      if (!(error instanceof DigestMismatchError)) throw error;
+      this.#differs(error);
+    }
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    for (let failures = 0; !signal.aborted; ) {
+      this.#turn = new AbortController();
+      const turn = AbortSignal.any([signal, this.#turn.signal]);
+      if (this.#halted || this.#ports.isPaused()) {
+        await aborted(turn);
+        continue;
+      }
+      try {
+        await this.#follow(turn, () => {
+          failures = 0;
+        });
+      } catch (error) {
+        if (!turn.aborted) this.#failed(error);
+      }
+      if (turn.aborted) continue;
+      failures++;
+      const pauseMs = Math.min(RETRY_MS_MAX, 10 * 2 ** Math.min(failures, 10)) * (0.5 + this.#ports.random());
+      await this.#ports.clock.sleep(pauseMs, turn).catch(() => {});
+    }
+  }
+
+  async #follow(turn: AbortSignal, progress: () => void): Promise<void> {
+    const { replica, ...ports } = this.#ports;
+    const log = await ports.connect(turn);
+    if (this.#mismatch) {
+      await ports.mend(log, this.#mismatch.expected, turn);
+      this.#mismatch = undefined;
+      ports.onHalted(undefined);
+      replica.settled();
+    }
+    await ports.join(log, turn);
+    progress();
+    for await (const batch of log.read(replica.position, turn)) {
+      ports.onReached(batch.at(-1)!.position);
+      for (const record of batch) {
+        if (turn.aborted) return;
+        await this.#take(log, record, turn);
+        await replica.breathe();
+      }
+      progress();
+      ports.onBatch();
+    }
+  }
+
+  async #take(log: ChangeLog, { position, body }: LogRecord, signal: AbortSignal): Promise<void> {
+    const { replica } = this.#ports;
+    if (position <= replica.position) return;
+    const record = decodeRecord(body);
+    if (record.kind === 'genesis') {
+      if (position !== 1) throw new CorruptRecordError(`the record at position ${position} begins a log anew`);
+      // What the log begins with is the tree that we have: see `Joining`.
+      return replica.apply(position, { format: 1, kind: 'changes', changes: [], digest: record.digest });
+    }
+    if (blobsOf(record).size > 0) await this.#ports.fetchContents(log, record, signal);
+    replica.apply(position, record);
+  }
+
+  #differs(error: DigestMismatchError): void {
+    this.#mismatch = error;
+    this.#ports.logger.error('digest-mismatch', { position: error.position, reason: error.message });
+    this.#ports.onHalted(`${error.message}; the difference is being mended`);
+    this.restart();
+  }
+
+  #failed(error: unknown): void {
+    const { logger } = this.#ports;
+    if (error instanceof DigestMismatchError) this.#differs(error);
+    else if (error instanceof RefusedError || error instanceof NewerFormatError || error instanceof CorruptRecordError)
+      this.halt(messageOf(error), error);
+    else if (error instanceof TrimmedError) logger.warn('log-trimmed', { trimmed: error.trimmed });
+    else {
+      if (!(error instanceof UnavailableError)) logger.error('follow-failed', { reason: messageOf(error), error });
+      this.#ports.onUnreachable(error);
+    }
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

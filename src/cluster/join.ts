@@ -1,0 +1,307 @@
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { type Clock, type Logger, UncertainError } from '../base/index.ts';
+import type { Catalog } from '../catalog/index.ts';
+import type { ChangeLog } from '../log/index.ts';
+import {
+  type ContentHash,
+  type Digest,
+  decodeRecord,
+  encodeRecord,
+  type Position,
+  readSnapshot,
+  type Snapshot,
+  START,
+  type TreeRecord,
+  type TreeStore,
+  writeSnapshot,
+} from '../tree/index.ts';
+import { rebuild } from './rebuild.ts';
+import type { Role } from './types.ts';
+
+/** This node and this log must not come together; the text says why, and what an operator can do. */
+export class RefusedError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'RefusedError';
+  }
+}
+
+export interface JoinParts {
+  readonly name: string;
+  readonly store: TreeStore;
+  readonly catalog: Catalog;
+  /** The node's own folder, absolute. */
+  readonly clusterDir: string;
+  readonly logUrl: string;
+  /** The cluster's state is to be taken, whatever this directory holds; its files are moved aside. */
+  readonly adopt: boolean;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+}
+
+export interface JoinOptions {
+  readonly role: Role;
+  readonly signal: AbortSignal;
+  /** Called when joining has to wait for somebody else. */
+  onWaiting(reason: string): void;
+}
+
+/**
+ * Brings a directory and a log together. Afterwards the tree is the log's state at the tree's position (or, after a crash, will
+ * be at `store.comparableFrom`), and the record after it can be read; or `RefusedError` says why not.
+ */
+export class Joining {
+  readonly #parts: JoinParts;
+  /** `adopt` is for the first time: who is told to adopt is not told to do so again and again. */
+  #mayAdopt: boolean;
+  /** Joined before, in this process: from then on the tree has been compared with the log at every record. */
+  #wasInStep = false;
+
+  constructor(parts: JoinParts) {
+    this.#parts = parts;
+    this.#mayAdopt = parts.adopt;
+  }
+
+  get logId(): string {
+    return this.#parts.store.recorded?.logId ?? '';
+  }
+
+  /** @throws RefusedError */
+  async join(log: ChangeLog, options: JoinOptions): Promise<void> {
+    const { store } = this.#parts;
+    const head = await log.head();
+    const isNew = !store.recorded || (head === START && store.recorded.position === START);
+    if (isNew) {
+      if (head === START && options.role === 'both') await this.#begin(log);
+      else await this.#enter(log, options);
+    } else await this.#resume(log, head, options.signal);
+    this.#mayAdopt = false;
+    this.#wasInStep = true;
+  }
+
+  /** Text for an operator whose node knows more than its log. */
+  aheadText(position: Position, head: Position): string {
+    return (
+      `this node is at position ${position}, and the log ${this.#parts.logUrl} ends at ${head}: the log has lost records ` +
+      `(it was restored from a backup, or its engine did not sync). Restore the log, or start this node with \`adopt\` to ` +
+      `take the log's state; its own files are then kept in ${this.#parts.clusterDir}/aside-*`
+    );
+  }
+
+  // ---- a log without records
+
+  /** Makes this directory the state that the log starts from. Somebody else may be faster; then the next try enters theirs. */
+  async #begin(log: ChangeLog): Promise<void> {
+    const { store, name, clock, random, logger, logUrl } = this.#parts;
+    const logId = uuid(random);
+    const snapshot = await hashOf(writeSnapshot(store.tree, logId).body);
+    // The same bytes once more: a snapshot depends on nothing but the tree, and nobody changes that before it has joined.
+    await log.putBlob(snapshot.hash, writeSnapshot(store.tree, logId).body);
+    const { digest } = store.tree;
+    const at = new Date(clock.now()).toISOString();
+    const body = encodeRecord({ format: 1, kind: 'genesis', logId, snapshot, digest, at, node: name });
+    try {
+      const answer = await log.append(START, body);
+      if (answer.kind === 'head-moved') return this.#enterAfterRace(log);
+    } catch (error) {
+      if (!(error instanceof UncertainError)) throw error;
+      // Whether it was written shows when we look again: then the log has our id, or another's, or is still empty.
+      if ((await log.head()) === START) throw error;
+      if ((await logIdOf(log)) !== logId) return this.#enterAfterRace(log);
+    }
+    await store.bind(logId);
+    logger.info('log-begun', { logId, logUrl, files: store.tree.files, digest });
+  }
+
+  #enterAfterRace(log: ChangeLog): Promise<void> {
+    return this.#enter(log, { role: 'both', signal: new AbortController().signal, onWaiting() {} });
+  }
+
+  // ---- a directory that has followed no log
+
+  async #enter(log: ChangeLog, { signal, onWaiting }: JoinOptions): Promise<void> {
+    const { store, logger, logUrl } = this.#parts;
+    if ((await log.head()) === START) {
+      onWaiting(`the log ${logUrl} is empty; a primary has to start it with its data directory`);
+      if (!(await recordAfter(log, START, signal))) return;
+    }
+    const snapshot = await latestSnapshot(log);
+    const foreign = store.tree.files > 0 && !store.incomplete && !(await this.#isOfThisLog(log, snapshot, signal));
+    if (foreign && !this.#mayAdopt) {
+      snapshot.discard();
+      throw new RefusedError(
+        `the data directory holds ${store.tree.files} files that are not the state of the log ${logUrl} (${snapshot.logId}): ` +
+          'start with an empty directory, or with `adopt` to take the cluster’s state; ' +
+          `the present files are then kept in ${this.#parts.clusterDir}/aside-*`,
+      );
+    }
+    await this.#restore(snapshot, foreign ? this.#aside() : undefined);
+    logger.info('log-entered', { logId: snapshot.logId, position: snapshot.position, files: store.tree.files });
+  }
+
+  /** Whether the directory's files are what the log says at some position it still knows of. */
+  async #isOfThisLog(log: ChangeLog, snapshot: Snapshot, signal: AbortSignal): Promise<boolean> {
+    const { digest } = this.#parts.store.tree;
+    if (snapshot.digest === digest) return true;
+    const head = await log.head();
+    if (head <= snapshot.position) return false;
+    for await (const batch of log.read(snapshot.position, signal))
+      for (const { position, body } of batch) {
+        if (decodeRecord(body).digest === digest) return true;
+        if (position >= head) return false;
+      }
+    return false;
+  }
+
+  // ---- a directory that has followed a log
+
+  async #resume(log: ChangeLog, head: Position, signal: AbortSignal): Promise<void> {
+    const { store, logger } = this.#parts;
+    const recorded = this.#certain();
+    const trimmed = await log.trimmed();
+    const refusal = await this.#whyNotResume(log, { recorded, head, trimmed, signal });
+    if (refusal !== undefined) {
+      if (!this.#mayAdopt || head === START) throw new RefusedError(refusal);
+      logger.warn('log-adopted', { reason: refusal });
+      await this.#restore(await latestSnapshot(log), this.#aside());
+      return;
+    }
+    if (store.incomplete || store.tree.position < trimmed) {
+      logger.info('snapshot-needed', { position: store.tree.position, trimmed, incomplete: store.incomplete });
+      await this.#restore(await latestSnapshot(log), undefined);
+    } else if (store.comparableFrom <= recorded.position && store.tree.digest !== recorded.digest) {
+      // Somebody changed files while the node was down.
+      logger.error('directory-differs', { position: recorded.position });
+      await this.mend(log, recorded.digest, signal);
+    }
+  }
+
+  /** Where this node is, as far as it is certain of it: while records are replayed after a crash, where it was before. */
+  #certain(): Certain {
+    const { store } = this.#parts;
+    const { position, digest } = store.tree;
+    if (this.#wasInStep && !store.incomplete && position >= store.comparableFrom)
+      return { logId: this.logId, position, digest };
+    return store.recorded!;
+  }
+
+  async #whyNotResume(
+    log: ChangeLog,
+    options: {
+      readonly recorded: Certain;
+      readonly head: Position;
+      readonly trimmed: Position;
+      readonly signal: AbortSignal;
+    },
+  ): Promise<string | undefined> {
+    const { store, logUrl } = this.#parts;
+    const { recorded, head, trimmed, signal } = options;
+    const reached = Math.max(recorded.position, store.incomplete ? START : store.comparableFrom) as Position;
+    if (head < reached) return this.aheadText(reached, head);
+    const logId = await logIdOf(log);
+    if (logId !== recorded.logId)
+      return (
+        `this node follows the log ${recorded.logId}, and ${logUrl} is the log ${logId}: ` +
+        'give the node its own log, or start it with `adopt` to take the state of this one'
+      );
+    if (recorded.position > trimmed && !store.incomplete) {
+      const record = await recordAfter(log, (recorded.position - 1) as Position, signal);
+      if (record && record.digest !== recorded.digest)
+        return (
+          `the log ${logUrl} has another record at position ${recorded.position} than the one this node has applied: ` +
+          'it was restored from a backup and written since. Restore the log, or start this node with `adopt` to take its state'
+        );
+    }
+    return undefined;
+  }
+
+  // ---- the tree
+
+  /** Makes the tree what the log says it is at the tree's position. */
+  async mend(log: ChangeLog, expected: Digest, signal: AbortSignal): Promise<void> {
+    const { store, logger } = this.#parts;
+    const { position } = store.tree;
+    const { snapshot, differing } = await rebuild({ log, store, logId: this.logId, signal });
+    if (snapshot.position === position && snapshot.digest !== expected)
+      throw new RefusedError(
+        `the log contradicts itself at position ${position}: its records lead to the digest ${snapshot.digest}, ` +
+          `and the record says ${expected}`,
+      );
+    await this.#restore(snapshot, this.#aside());
+    logger.warn('tree-mended', { position, differing: differing.length, paths: differing.slice(0, 100) });
+  }
+
+  async #restore(snapshot: Snapshot, keepIn: string | undefined): Promise<void> {
+    const { store, catalog } = this.#parts;
+    const touched = await store.restore(snapshot, keepIn === undefined ? {} : { keepIn });
+    catalog.apply(touched);
+  }
+
+  #aside(): string {
+    const at = new Date(this.#parts.clock.now()).toISOString().replaceAll(':', '-');
+    return `${this.#parts.clusterDir}/aside-${at}`;
+  }
+}
+
+interface Certain {
+  readonly logId: string;
+  readonly position: Position;
+  readonly digest: Digest;
+}
+
+/** The latest snapshot, or the one that the log began with. `discard` is for who does not read its files. */
+export async function latestSnapshot(log: ChangeLog): Promise<Snapshot & { discard(): void }> {
+  const body = (await log.latestSnapshot())?.body ?? (await genesisBody(log));
+  const snapshot = await readSnapshot(body);
+  return { ...snapshot, discard: () => body.destroy() };
+}
+
+async function genesisBody(log: ChangeLog): Promise<Readable> {
+  const first = await recordAfter(log, START, new AbortController().signal);
+  if (first?.kind !== 'genesis') throw new RefusedError('the log does not begin with the state that it starts from');
+  const body = await log.getBlob(first.snapshot.hash);
+  if (!body) throw new RefusedError(`the log has lost the blob ${first.snapshot.hash}, the state that it starts from`);
+  return body;
+}
+
+async function logIdOf(log: ChangeLog): Promise<string> {
+  if ((await log.trimmed()) === START) {
+    const first = await recordAfter(log, START, new AbortController().signal);
+    if (first?.kind === 'genesis') return first.logId;
+  }
+  const snapshot = await latestSnapshot(log);
+  snapshot.discard();
+  return snapshot.logId;
+}
+
+/** The record directly after a position; waits for it. Undefined when the signal ends the wait. */
+async function recordAfter(log: ChangeLog, after: Position, signal: AbortSignal): Promise<TreeRecord | undefined> {
+  const enough = new AbortController();
+  try {
+    for await (const [first] of log.read(after, AbortSignal.any([signal, enough.signal])))
+      if (first) return decodeRecord(first.body);
+    return undefined;
+  } finally {
+    enough.abort();
+  }
+}
+
+async function hashOf(body: Readable): Promise<{ hash: ContentHash; size: number }> {
+  const hash = createHash('sha256');
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    size += chunk.length;
+  }
+  return { hash: hash.digest('hex') as ContentHash, size };
+}
+
+/** A version 4 UUID. */
+function uuid(random: () => number): string {
+  return 'xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx'.replace(/[xy]/g, (x) => {
+    const digit = Math.floor(random() * 16);
+    return (x === 'x' ? digit : (digit & 3) | 8).toString(16);
+  });
+}

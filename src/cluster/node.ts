@@ -1,0 +1,449 @@
+import { type Clock, type Logger, messageOf, UnavailableError } from '../base/index.ts';
+import { type Catalog, type CatalogView, draftOf } from '../catalog/index.ts';
+import type { ChangeLog, NodeStatus } from '../log/index.ts';
+import { type Digest, type Position, type TreeStore, writeSnapshot } from '../tree/index.ts';
+import { fetchBlobs } from './blobs.ts';
+import { conditionOf } from './condition.ts';
+import { Follower } from './follower.ts';
+import { type Joining, RefusedError } from './join.ts';
+import type { LogLink } from './link.ts';
+import { Membership } from './membership.ts';
+import { RecentChanges, readRecent } from './recent.ts';
+import { Replica } from './replica.ts';
+import {
+  type ClusterNode,
+  type NodeReport,
+  NotPrimaryError,
+  type Role,
+  type WriteRequest,
+  type Written,
+} from './types.ts';
+import { SharedQuestion, withinMs } from './waiting.ts';
+import { Writer } from './writer.ts';
+
+export interface NodeParts {
+  readonly name: string;
+  readonly url: string;
+  readonly role: Role;
+  readonly version: string;
+  /** Where the log is, without secrets. */
+  readonly logUrl: string;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly link: LogLink;
+  readonly store: TreeStore;
+  readonly catalog: Catalog;
+  readonly joining: Joining;
+  /** A primary puts a snapshot into the log after so many records. */
+  readonly snapshotEveryRecords: number;
+}
+
+/** How long a read waits for the log's answer, and then for what is to be applied. */
+const READ_WAIT_MS_MAX = 10_000;
+/** Digests kept to compare with what other nodes announce. */
+const DIGESTS_KEPT = 256;
+
+/** A node: who may read and write now, and how it is. The work is done by its follower, writer and membership. */
+export class Node implements ClusterNode {
+  readonly name: string;
+  readonly catalog: CatalogView;
+  readonly #parts: NodeParts;
+  readonly #replica: Replica;
+  readonly #follower: Follower;
+  readonly #writer: Writer;
+  readonly #membership: Membership;
+  readonly #recent = new RecentChanges();
+  readonly #started = Promise.withResolvers<void>();
+  readonly #recentRead = Promise.withResolvers<void>();
+  readonly #head: SharedQuestion<Position>;
+  readonly #closing = new AbortController();
+  readonly #startedAt: string;
+  readonly #digests = new Map<Position, Digest>();
+  readonly #alarms = new Set<string>();
+  #loops: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+  #role: Role;
+  #joined = false;
+  #waitingFor: string | undefined;
+  #unreachable: string | undefined;
+  #halted: string | undefined;
+  #heard: Position;
+  #state: NodeReport['state'] = 'starting';
+  #snapshotAt: Position | undefined;
+  #snapshotting: Promise<Position> | undefined;
+
+  constructor(parts: NodeParts) {
+    const { clock, random, logger, store, catalog, link, joining } = parts;
+    const { comparableFrom } = store;
+    this.#parts = parts;
+    this.name = parts.name;
+    this.catalog = catalog;
+    this.#role = parts.role;
+    this.#heard = store.tree.position;
+    this.#startedAt = new Date(clock.now()).toISOString();
+    this.#replica = new Replica({ tree: store.tree, comparableFrom, catalog, recent: this.#recent, clock, logger });
+    this.#head = new SharedQuestion(() => this.#askHead());
+    this.#follower = new Follower({
+      clock,
+      random,
+      logger,
+      replica: this.#replica,
+      connect: (signal) => this.#connect(signal),
+      join: async (log, signal) => {
+        await joining.join(log, {
+          role: this.#role,
+          signal,
+          onWaiting: (reason) => {
+            this.#waitingFor = reason;
+            this.#started.resolve();
+            this.#lookAround();
+          },
+        });
+        this.#onJoined();
+      },
+      fetchContents: (log, record) => fetchBlobs(log, store, record),
+      mend: (log, expected, signal) => joining.mend(log, expected, signal),
+      isPaused: () => this.#role === 'paused',
+      onReached: (head) => this.#reached(head),
+      onUnreachable: (error) => this.#failed(error),
+      onHalted: (reason, error) => this.#halt(reason, error),
+      onBatch: () => this.#lookAround(),
+    });
+    this.#writer = new Writer({
+      nodeName: parts.name,
+      clock,
+      random,
+      logger,
+      recent: this.#recent,
+      view: catalog,
+      log: () => link.get(),
+      draft: () => draftOf(catalog),
+      position: () => this.position,
+      refusal: () => this.#refusal(),
+      applyKnown: () => this.#applied(this.#heard),
+      heard: (head) => this.#reached(head),
+      applyOwn: (position, record) => this.#follower.applyOwn(position, record),
+      askHead: () => this.#head.answer(),
+      recentReady: () => withinMs(clock, READ_WAIT_MS_MAX, this.#recentRead.promise, 'reading the last changes'),
+    });
+    this.#membership = new Membership({
+      clock,
+      logger,
+      log: () => link.get(),
+      status: () => this.#announcement(),
+      askHead: () => this.#head.answer(),
+      onBeat: (outcome) => {
+        if ('head' in outcome) this.#reached(outcome.head);
+        else this.#failed(outcome.error);
+        this.#lookAround();
+      },
+      onPeers: (peers) => this.#compare(peers),
+    });
+    this.#replica.onApplied((position) => this.#remember(position));
+  }
+
+  /**
+   * Starts following; resolves at the first success, or when it is clear that there is none to be had now.
+   * @throws RefusedError
+   */
+  async start(): Promise<void> {
+    const { signal } = this.#closing;
+    this.#loops = Promise.all([this.#follower.run(signal), this.#membership.run(signal)]);
+    if (this.#role === 'paused') this.#started.resolve();
+    await this.#started.promise;
+  }
+
+  get role(): Role {
+    return this.#role;
+  }
+
+  get logId(): string {
+    return this.#parts.joining.logId;
+  }
+
+  get position(): Position {
+    return this.#replica.position;
+  }
+
+  get digest(): Digest {
+    return this.#replica.digest;
+  }
+
+  write<Prepared, Result>(request: WriteRequest<Prepared, Result>): Promise<Written<Result>> {
+    return this.#writer.write(request);
+  }
+
+  async catchUp(signal?: AbortSignal): Promise<Position> {
+    this.#mustFollow();
+    const head = await orAborted(this.#head.answer(), signal);
+    this.#reached(head);
+    await this.#applied(head, signal);
+    return this.position;
+  }
+
+  async waitFor(position: Position, timeoutMs: number): Promise<void> {
+    await this.#applied(position, undefined, timeoutMs);
+  }
+
+  members(): readonly NodeStatus[] {
+    return this.#membership.members();
+  }
+
+  status(): NodeReport {
+    const { store, logUrl } = this.#parts;
+    return {
+      ...this.#announcement(),
+      ...this.#condition(),
+      head: Math.max(this.#heard, this.position) as Position,
+      unwritten: store.unwritten,
+      logId: this.logId,
+      logUrl,
+      files: store.tree.files,
+    };
+  }
+
+  onApplied(listener: (position: Position) => void): () => void {
+    return this.#replica.onApplied(listener);
+  }
+
+  snapshot(): Promise<Position> {
+    this.#snapshotting ??= this.#putSnapshot().finally(() => {
+      this.#snapshotting = undefined;
+    });
+    return this.#snapshotting;
+  }
+
+  setRole(role: Role): void {
+    if (role === this.#role) return;
+    const pausing = role === 'paused' || this.#role === 'paused';
+    this.#parts.logger.info('role-changed', { from: this.#role, to: role });
+    this.#role = role;
+    if (role === 'paused') this.#replica.waiters.rejectAll(this.#notFollowing()!);
+    if (pausing) this.#follower.restart();
+    this.#lookAround();
+    this.#membership.announceSoon();
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await this.#writer.close();
+    this.#closing.abort();
+    this.#replica.waiters.rejectAll(new UnavailableError('closing', `node ${this.name} is shutting down`));
+    await this.#loops;
+    await this.#snapshotting?.catch(() => {});
+    await this.#parts.store.close();
+    await this.#parts.link.close();
+  }
+
+  // ---- who may do what now
+
+  /** Why this node takes no changes, if so. */
+  #refusal(): Error | undefined {
+    if (this.#role === 'replica') return new NotPrimaryError(this.name, this.#primaries());
+    return this.#notFollowing();
+  }
+
+  #notFollowing(): UnavailableError | undefined {
+    const { state, reason } = this.#condition();
+    if (state === 'stopped' || state === 'starting' || state === 'paused')
+      return new UnavailableError(`node-${state}`, `node ${this.name} is ${state}: ${reason}`);
+    return undefined;
+  }
+
+  #mustFollow(): void {
+    const error = this.#notFollowing();
+    if (error) throw error;
+  }
+
+  #primaries(): string[] {
+    return this.members()
+      .filter(({ role, name }) => role === 'both' && name !== this.name)
+      .map(({ url }) => url);
+  }
+
+  // ---- the log, as last heard of
+
+  #connect(signal: AbortSignal): Promise<ChangeLog> {
+    return this.#parts.link.opened(signal, (error) => this.#failed(error));
+  }
+
+  /** Linearizable, and checked: a log that is behind what this node has applied has lost something. */
+  async #askHead(): Promise<Position> {
+    const applied = this.position;
+    const head = await withinMs(this.#parts.clock, READ_WAIT_MS_MAX, this.#parts.link.get().head(), 'the log’s answer');
+    if (this.#joined && head < applied) this.#follower.halt(this.#parts.joining.aheadText(applied, head));
+    return head;
+  }
+
+  #reached(head?: Position): void {
+    this.#unreachable = undefined;
+    if (head !== undefined && head > this.#heard) this.#heard = head;
+  }
+
+  #failed(error: unknown): void {
+    this.#unreachable = messageOf(error);
+    this.#started.resolve();
+    this.#lookAround();
+  }
+
+  #halt(reason: string | undefined, error?: unknown): void {
+    this.#halted = reason;
+    // At the start this is an answer to who opens the node; later it is only told.
+    if (error instanceof RefusedError) this.#started.reject(error);
+    if (reason !== undefined)
+      this.#replica.waiters.rejectAll(new UnavailableError('node-stopped', `node ${this.name} is stopped: ${reason}`));
+    this.#started.resolve();
+    this.#lookAround();
+  }
+
+  #onJoined(): void {
+    this.#reached();
+    this.#waitingFor = undefined;
+    if (!this.#joined) {
+      this.#joined = true;
+      this.#heard = Math.max(this.#heard, this.position, this.#parts.store.comparableFrom) as Position;
+      void this.#readRecent();
+    }
+    this.#remember(this.position);
+    this.#replica.waiters.reached(this.position);
+    this.#started.resolve();
+    this.#lookAround();
+  }
+
+  /** Notices, and tells, when this node's state is another one than before. */
+  #lookAround(): void {
+    const { state, reason } = this.#condition();
+    if (state === this.#state) return;
+    const { logger } = this.#parts;
+    const facts = { from: this.#state, to: state, position: this.position, ...(reason && { reason }) };
+    if (state === 'stopped' || state === 'stale') logger.warn('node-state', facts);
+    else logger.info('node-state', facts);
+    this.#state = state;
+    this.#membership.announceSoon();
+  }
+
+  #condition(): Pick<NodeReport, 'state' | 'reason'> {
+    return conditionOf({
+      role: this.#role,
+      joined: this.#joined,
+      waitingFor: this.#waitingFor,
+      unreachable: this.#unreachable,
+      halted: this.#halted,
+      diskFailure: this.#parts.store.trouble,
+      position: this.position,
+      head: this.#heard,
+    });
+  }
+
+  #announcement(): NodeStatus {
+    const { url, version, clock } = this.#parts;
+    const { state, reason } = this.#condition();
+    return {
+      name: this.name,
+      url,
+      role: this.#role,
+      version,
+      position: this.position,
+      digest: this.digest,
+      startedAt: this.#startedAt,
+      announcedAt: new Date(clock.now()).toISOString(),
+      ...((state === 'stopped' || state === 'starting') && reason && { trouble: reason }),
+    };
+  }
+
+  // ---- what follows from applying
+
+  async #applied(position: Position, signal?: AbortSignal, timeoutMs = READ_WAIT_MS_MAX): Promise<void> {
+    if (position <= this.position && this.#halted === undefined) return;
+    this.#mustFollow();
+    const stop = new AbortController();
+    const waiting = this.#replica.waiters.wait(position, signal ? AbortSignal.any([signal, stop.signal]) : stop.signal);
+    try {
+      await withinMs(this.#parts.clock, timeoutMs, waiting, `applying position ${position}`);
+    } finally {
+      stop.abort();
+    }
+  }
+
+  #remember(position: Position): void {
+    this.#digests.set(position, this.digest);
+    if (this.#digests.size > DIGESTS_KEPT) this.#digests.delete(this.#digests.keys().next().value!);
+    const { snapshotEveryRecords } = this.#parts;
+    this.#snapshotAt ??= position;
+    if (this.#role === 'both' && position - this.#snapshotAt >= snapshotEveryRecords) this.#snapshotSoon(position);
+  }
+
+  /** The log's tail, for `Idempotency-Key`s from before this node started. */
+  async #readRecent(): Promise<void> {
+    const { clock, logger } = this.#parts;
+    for (let pauseMs = 100; !this.#closing.signal.aborted; pauseMs = Math.min(5000, pauseMs * 2)) {
+      try {
+        this.#recent.addOlder(await readRecent(this.#parts.link.get(), this.position, this.#closing.signal));
+        return this.#recentRead.resolve();
+      } catch (error) {
+        logger.warn('recent-changes-unread', { reason: messageOf(error) });
+        await clock.sleep(pauseMs, this.#closing.signal).catch(() => {});
+      }
+    }
+  }
+
+  /** Others at the same position must have the same tree; each compares with the log by itself, so this only tells. */
+  #compare(peers: readonly NodeStatus[]): void {
+    for (const { name, position, digest } of peers) {
+      const own = this.#digests.get(position);
+      if (name === this.name || own === undefined || own === digest || this.#alarms.has(name)) continue;
+      this.#alarms.add(name);
+      this.#parts.logger.error('peer-differs', { peer: name, position, digest, own });
+    }
+  }
+
+  // ---- snapshots
+
+  #snapshotSoon(position: Position): void {
+    // Now, so that the next record does not ask again.
+    this.#snapshotAt = position;
+    void this.#snapshotIfDue().catch((error) =>
+      this.#parts.logger.warn('snapshot-failed', { position, reason: messageOf(error) }),
+    );
+  }
+
+  /** Another primary may just have put one. */
+  async #snapshotIfDue(): Promise<void> {
+    const { link, snapshotEveryRecords, clock, random } = this.#parts;
+    await clock.sleep(random() * 5000, this.#closing.signal);
+    const latest = await link.get().latestSnapshot();
+    latest?.body.destroy();
+    if (latest && this.position - latest.at < snapshotEveryRecords) this.#snapshotAt = latest.at;
+    else await this.snapshot();
+  }
+
+  async #putSnapshot(): Promise<Position> {
+    this.#mustFollow();
+    const { clock, logger, store, link } = this.#parts;
+    const startedMs = clock.monotonicMs();
+    const { position: at, body } = writeSnapshot(store.tree, this.logId);
+    // Also when it fails: the store writes nothing while the body is being read.
+    await link
+      .get()
+      .putSnapshot(at, body)
+      .finally(() => body.destroy());
+    this.#snapshotAt = at;
+    logger.info('snapshot', { position: at, tookMs: Math.round(clock.monotonicMs() - startedMs) });
+    return at;
+  }
+}
+
+function orAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return promise;
+  signal.throwIfAborted();
+  const { promise: cut, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  return Promise.race([promise, cut]).finally(() => signal.removeEventListener('abort', onAbort));
+}

@@ -1,0 +1,97 @@
+import path from 'node:path';
+import { type Clock, type Logger, messageOf } from '../base/index.ts';
+import { Catalog } from '../catalog/index.ts';
+import type { ChangeLog } from '../log/index.ts';
+import { type FileSystem, TreeStore } from '../tree/index.ts';
+import { fetchBlob } from './blobs.ts';
+import { Joining } from './join.ts';
+import { LogLink } from './link.ts';
+import { Node } from './node.ts';
+import type { ClusterNode, Role } from './types.ts';
+
+export interface OpenNodeOptions {
+  /** The data directory; made when it is not there. */
+  readonly dataDir: string;
+  /** The node's own folder: its position, and what was moved aside. Default: `cluster` in the data directory. */
+  readonly clusterDir?: string;
+  /** Unique and stable in the cluster. */
+  readonly name: string;
+  /** Base URL of the node's HTTP service, with the context path. */
+  readonly url: string;
+  readonly role: Role;
+  readonly version: string;
+  /** The log, which the caller closes; or how to reach it, tried until it succeeds, and closed with the node. */
+  readonly log: ChangeLog | (() => Promise<ChangeLog>);
+  /** Where the log is, for people; without secrets. */
+  readonly logUrl: string;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Take the cluster's state even if this directory holds another one, which is moved aside then. Default: refuse. */
+  readonly adopt?: boolean;
+  /** A primary puts a snapshot into the log after so many records. Default: 10,000. */
+  readonly snapshotEveryRecords?: number;
+  /** Default: the real one. */
+  readonly system?: FileSystem;
+}
+
+/**
+ * Opens a data directory as a node of a cluster. Resolves when the node has joined, or when it is clear that it cannot now:
+ * without the log it serves what it has, says so in its status, and catches up when the log comes.
+ *
+ * @throws RefusedError    the directory and the log do not belong together; the text says what to do
+ * @throws StateFileError  the node's own state cannot be understood
+ */
+export async function openNode(options: OpenNodeOptions): Promise<ClusterNode> {
+  const { log, clock, random, logger, name, role, version, url, logUrl } = options;
+  const dataDir = path.resolve(options.dataDir);
+  const clusterDir = path.resolve(options.clusterDir ?? path.join(dataDir, 'cluster'));
+  const startedMs = clock.monotonicMs();
+  const link = new LogLink({ log, clock, logger });
+  const store = await TreeStore.open(dataDir, {
+    clusterDir,
+    clock,
+    system: options.system,
+    fetchBlob: (hash) => fetchBlob(link.get(), hash),
+    onTrouble: (reason) =>
+      reason === undefined ? logger.info('disk-recovered') : logger.error('disk-failed', { reason }),
+  });
+  for (const { path: file, reason, message } of store.skipped) logger.warn('file-skipped', { file, reason, message });
+  const scannedMs = clock.monotonicMs();
+  const catalog = new Catalog(store.tree);
+  logger.info('directory-read', {
+    dataDir,
+    files: store.tree.files,
+    position: store.tree.position,
+    scanMs: Math.round(scannedMs - startedMs),
+    catalogMs: Math.round(clock.monotonicMs() - scannedMs),
+  });
+  for (const { path: file, problem } of catalog.broken()) logger.warn('file-broken', { file, problem });
+
+  const adopt = options.adopt ?? false;
+  const joining = new Joining({ name, store, catalog, clusterDir, logUrl, adopt, clock, random, logger });
+  const snapshotEveryRecords = options.snapshotEveryRecords ?? 10_000;
+  const node = new Node({
+    name,
+    url,
+    role,
+    version,
+    logUrl,
+    clock,
+    random,
+    logger,
+    link,
+    store,
+    catalog,
+    joining,
+    snapshotEveryRecords,
+  });
+  try {
+    await node.start();
+  } catch (error) {
+    await node.close().catch((problem) => logger.warn('close-failed', { reason: messageOf(problem) }));
+    throw error;
+  }
+  return node;
+}

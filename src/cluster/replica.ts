@@ -1,0 +1,102 @@
+import { setImmediate as nextTick } from 'node:timers/promises';
+import { type Clock, type Logger, messageOf } from '../base/index.ts';
+import type { Catalog } from '../catalog/index.ts';
+import type { Digest, Position, Tree, TreeRecord } from '../tree/index.ts';
+import type { RecentChanges } from './recent.ts';
+import { PositionWaiters } from './waiting.ts';
+
+export type ChangesRecord = Extract<TreeRecord, { kind: 'changes' }>;
+
+/** The tree after a record is not the one that the record's writer had. */
+export class DigestMismatchError extends Error {
+  readonly position: Position;
+  readonly expected: Digest;
+
+  constructor(position: Position, expected: Digest, found: Digest) {
+    super(`at position ${position} this node's tree has digest ${short(found)}, and the log says ${short(expected)}`);
+    this.name = 'DigestMismatchError';
+    this.position = position;
+    this.expected = expected;
+  }
+}
+
+const short = (digest: Digest) => `${digest.slice(0, 12)}…`;
+
+export interface ReplicaParts {
+  readonly tree: Tree;
+  /** Before this position the tree may hold files of later records already, after a crash; its digest says nothing then. */
+  readonly comparableFrom: Position;
+  readonly catalog: Catalog;
+  readonly recent: RecentChanges;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The thread is given back after this long: a long catch-up must not hold up maps. */
+const STRETCH_MS_MAX = 8;
+
+/** Tree and catalog, moved on together, one record a step; and those who wait for a position. */
+export class Replica {
+  readonly #parts: ReplicaParts;
+  readonly waiters = new PositionWaiters();
+  readonly #listeners = new Set<(position: Position) => void>();
+  #stretchEndsMs: number | undefined;
+
+  constructor(parts: ReplicaParts) {
+    this.#parts = parts;
+  }
+
+  get position(): Position {
+    return this.#parts.tree.position;
+  }
+
+  get digest(): Digest {
+    return this.#parts.tree.digest;
+  }
+
+  onApplied(listener: (position: Position) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Applies the next record; one that has been applied already is passed over.
+   *
+   * @throws DigestMismatchError  it is applied, and the tree is not what it should be: `settled` is to be called once it is
+   */
+  apply(position: Position, record: ChangesRecord): void {
+    const { tree, comparableFrom, catalog, recent } = this.#parts;
+    if (position <= tree.position) return;
+    const touched = tree.apply(
+      position,
+      record.changes.flatMap((change) => change.operations),
+    );
+    catalog.apply(touched);
+    recent.add(position, record.changes);
+    if (position >= comparableFrom && tree.digest !== record.digest)
+      throw new DigestMismatchError(position, record.digest, tree.digest);
+    this.settled();
+  }
+
+  /** The tree is right at its position: tells who waits and who listens. */
+  settled(): void {
+    const { position } = this;
+    this.waiters.reached(position);
+    for (const listener of this.#listeners) {
+      try {
+        listener(position);
+      } catch (error) {
+        this.#parts.logger.error('listener-failed', { position, reason: messageOf(error) });
+      }
+    }
+  }
+
+  /** To be awaited between records: gives the thread back when it has been held for long enough. */
+  async breathe(): Promise<void> {
+    const now = this.#parts.clock.monotonicMs();
+    this.#stretchEndsMs ??= now + STRETCH_MS_MAX;
+    if (now < this.#stretchEndsMs) return;
+    this.#stretchEndsMs = undefined;
+    await nextTick();
+  }
+}
