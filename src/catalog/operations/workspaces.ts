@@ -41,7 +41,7 @@ export function createWorkspace(
     ]),
   );
   if (draft.namespace(name) === undefined)
-    putNamespace(draft, folder, { prefix: name, uri: options.uri ?? `http://${name}`, isolated }, env);
+    putNamespace(draft, folder, { prefix: name, uri: options.uri ?? uriFor(name), isolated }, env);
   const workspace = written<Workspace>(draft, path);
   // Without the file the first by name is the default: a new one must not take its place unnoticed.
   if (options.makeDefault || before === undefined) setDefaultWorkspace(draft, workspace);
@@ -224,6 +224,11 @@ function putNamespace(
       XmlElement.of('isolated', String(namespace.isolated)),
     ]),
   );
+}
+
+/** GeoServer's choice for who names none; what no URI can hold is escaped. */
+function uriFor(name: string): string {
+  return `http://${name.replace(/[\s<>"{}|\\^`%]/g, encodeURIComponent)}`;
 }
 
 function checkWorkspaceName(what: string, name: string): void {
