@@ -112,6 +112,8 @@ export interface CoverageSource {
   readonly box: Box;
   /** scaleX, shearX, shearY, scaleY (negative for north up) in CRS units per pixel. */
   readonly transform: readonly [number, number, number, number];
+  /** Outer corner of the first pixel. It is not a corner of `box` when the raster is turned. */
+  readonly origin: readonly [number, number];
   /** `EPSG:n`; absent when unknown. */
   readonly crs?: string;
   readonly crsWkt?: string;
