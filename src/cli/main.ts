@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { UserError, VERSION } from '../base/index.ts';
+import { UnavailableError, UserError, VERSION } from '../base/index.ts';
 import { DEMO_OPTIONS, type DemoOptions } from './demo/options.ts';
 import { addOptions } from './options.ts';
 import { STATUS_OPTIONS, type StatusOptions } from './status.ts';
@@ -29,7 +29,7 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode;
-  else if (error instanceof UserError) {
+  else if (error instanceof UserError || error instanceof UnavailableError) {
     console.error(`graticule: ${error.message}`);
     process.exit(1);
   } else {

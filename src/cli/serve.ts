@@ -1,12 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { type Logger, messageOf, systemClock, UserError } from '../base/index.ts';
-import { openNode } from '../cluster/index.ts';
+import { type Logger, messageOf, systemClock, UserError, VERSION } from '../base/index.ts';
+import { openNode, RefusedError } from '../cluster/index.ts';
 import { openDataAccess } from '../data/index.ts';
 import { type ChangeLog, openEmbeddedLog, openWebSocketLog, serveLog } from '../log/index.ts';
 import { createRenderer } from '../render/index.ts';
 import { CONTEXT_PATH, type Door, openDoor, openLogger, startServer, urlHost } from '../server/index.ts';
+import { StateFileError } from '../tree/index.ts';
 import { clusterSecret } from './secret.ts';
 import type { ServeOptions } from './serve-options.ts';
 
@@ -55,12 +56,17 @@ export async function serve(options: ServeOptions): Promise<void> {
     name,
     url,
     role: options.role,
+    version: VERSION,
     log,
     logUrl: withoutSecrets(options.log),
     clock: systemClock,
     random: Math.random,
     logger,
     adopt: options.adopt ?? false,
+  }).catch((error: unknown) => {
+    if (error instanceof RefusedError || error instanceof StateFileError)
+      throw new UserError(409, 'node-refused', error.message, { cause: error });
+    throw error;
   });
   closers.push(() => node.close());
   const server = await startServer({

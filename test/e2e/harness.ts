@@ -1,0 +1,270 @@
+/** Runs the real program for the tests in this folder: `src/cli/main.ts` in processes of its own, on free ports, in temporary folders. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { crc32 } from 'node:zlib';
+
+export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
+export const SECRET = 'a secret for tests';
+export const PASSWORD = 'geoserver';
+export const ADMIN = `Basic ${Buffer.from(`admin:${PASSWORD}`).toString('base64')}`;
+
+/** The environment without what would lead the program elsewhere. */
+function cleanEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(?:GEOSERVER_|GRATICULE_|CLUSTER_|NODE_TEST|npm_)/.test(name)),
+  );
+  return { ...env, NO_COLOR: '1', ...more };
+}
+
+/** A program that was started, with everything that it printed. */
+export class Program {
+  readonly process: ChildProcess;
+  output = '';
+  readonly exited: Promise<number | NodeJS.Signals>;
+
+  constructor(args: readonly string[], options: { env?: NodeJS.ProcessEnv; cwd?: string } = {}) {
+    this.process = spawn(process.execPath, [MAIN, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: cleanEnv(options.env),
+      cwd: options.cwd,
+    });
+    for (const stream of [this.process.stdout!, this.process.stderr!])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text;
+      });
+    this.exited = new Promise((resolve) => this.process.once('exit', (code, signal) => resolve(signal ?? code ?? -1)));
+  }
+
+  /** Waits until the program has printed something. */
+  async prints(what: string | RegExp, timeoutMs = 60_000): Promise<void> {
+    await eventually(
+      () => {
+        assert.ok(this.process.exitCode === null && this.process.signalCode === null, `ended early:\n${this.output}`);
+        assert.ok(
+          typeof what === 'string' ? this.output.includes(what) : what.test(this.output),
+          `no ${what} in\n${this.output}`,
+        );
+      },
+      timeoutMs,
+      () => this.process.exitCode !== null,
+    );
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> {
+    if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill(signal);
+    return this.exited;
+  }
+}
+
+/** Runs the program to its end. */
+export async function run(
+  args: readonly string[],
+  env?: NodeJS.ProcessEnv,
+): Promise<{ code: unknown; output: string }> {
+  const program = new Program(args, { env });
+  const code = await program.exited;
+  return { code, output: program.output };
+}
+
+/** Tries until it works; the last failure is the test's when time is up, or when there is no point any more. */
+export async function eventually<Result>(
+  attempt: () => Result | Promise<Result>,
+  timeoutMs = 20_000,
+  hopeless: () => boolean = () => false,
+): Promise<Result> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const last = hopeless();
+    try {
+      return await attempt();
+    } catch (error) {
+      if (last || performance.now() > deadline) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** The first of `count` ports in a row that nobody uses now. */
+export async function freePorts(count: number): Promise<number> {
+  for (;;) {
+    const base = 20_000 + Math.floor(Math.random() * 12_000);
+    const free = await Promise.all(Array.from({ length: count }, (_, index) => isFree(base + index)));
+    if (free.every(Boolean)) return base;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+  });
+}
+
+export function temporaryFolder(): { readonly folder: string; remove(): void } {
+  const folder = mkdtempSync(path.join(tmpdir(), 'graticule-e2e-'));
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }) };
+}
+
+// ---- nodes
+
+export interface NodeOptions {
+  readonly folder: string;
+  readonly name: string;
+  readonly port: number;
+  readonly role?: 'both' | 'replica';
+  /** Port of the node that holds the log; absent: this one does. */
+  readonly logPort?: number;
+  readonly dataDir?: string;
+  readonly more?: readonly string[];
+}
+
+/** A node that the test may kill. */
+export class TestNode {
+  readonly name: string;
+  readonly url: string;
+  readonly dataDir: string;
+  readonly #options: NodeOptions;
+  program: Program;
+
+  constructor(options: NodeOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.url = `http://localhost:${options.port}/geoserver`;
+    this.dataDir = options.dataDir ?? path.join(options.folder, options.name);
+    this.program = this.#start();
+  }
+
+  #start(): Program {
+    const { name, port, role, logPort, more } = this.#options;
+    const args = ['serve', '--data-dir', this.dataDir, '--port', String(port), '--host', '127.0.0.1', '--name', name];
+    args.push('--url', this.url, '--role', role ?? 'both', '--render-processes', '1');
+    args.push('--log', logPort === undefined ? 'embedded:' : `ws://localhost:${logPort}`, ...(more ?? []));
+    return new Program(args, { env: { GRATICULE_CLUSTER_SECRET: SECRET, GEOSERVER_ADMIN_PASSWORD: PASSWORD } });
+  }
+
+  async ready(): Promise<this> {
+    await this.program.prints('"node-ready"');
+    return this;
+  }
+
+  /** As if the machine had lost its power, as far as this process knows. */
+  async kill(): Promise<void> {
+    this.program.process.kill('SIGKILL');
+    await this.program.exited;
+  }
+
+  async restart(): Promise<this> {
+    this.program = this.#start();
+    return this.ready();
+  }
+
+  stop(): Promise<number | NodeJS.Signals> {
+    return this.program.stop();
+  }
+
+  rest(method: string, resource: string, body?: string | Uint8Array, contentType = 'text/xml'): Promise<Response> {
+    return rest(this.url, method, resource, body, contentType);
+  }
+}
+
+export function rest(
+  url: string,
+  method: string,
+  resource: string,
+  body?: string | Uint8Array,
+  contentType = 'text/xml',
+): Promise<Response> {
+  return fetch(`${url}/rest${resource}`, {
+    method,
+    headers: { authorization: ADMIN, ...(body === undefined ? {} : { 'content-type': contentType }) },
+    body: body as string | undefined,
+    signal: AbortSignal.timeout(30_000),
+  });
+}
+
+export const workspaceXml = (name: string) => `<workspace><name>${name}</name></workspace>`;
+
+/** Position and digest of a node, by itself. */
+export async function nodeState(url: string): Promise<{ position: number; digest: string; state: string }> {
+  const overview = (await (await fetch(`${url}/cluster/overview.json`)).json()) as {
+    node: string;
+    nodes: { name: string; position: number; digest: string; state: string }[];
+  };
+  return overview.nodes.find((node) => node.name === overview.node)!;
+}
+
+/** Waits until all are at one position, and checks that they hold the same there. */
+export async function equalTrees(...urls: readonly string[]): Promise<{ position: number; digest: string }> {
+  return eventually(async () => {
+    const states = await Promise.all(urls.map(nodeState));
+    const [first, ...others] = states;
+    for (const other of others) assert.equal(other.position, first!.position, JSON.stringify(states));
+    for (const other of others) assert.equal(other.digest, first!.digest, 'same position, different trees');
+    return first!;
+  });
+}
+
+// ---- maps
+
+export async function getMap(url: string, params: Readonly<Record<string, string>>): Promise<Uint8Array> {
+  const query = new URLSearchParams({
+    service: 'WMS',
+    version: '1.1.1',
+    request: 'GetMap',
+    styles: '',
+    srs: 'EPSG:4326',
+    bbox: '-180,-90,180,90',
+    width: '512',
+    height: '256',
+    format: 'image/png',
+    ...params,
+  });
+  const answer = await fetch(`${url}/wms?${query}`, { signal: AbortSignal.timeout(60_000) });
+  const bytes = new Uint8Array(await answer.arrayBuffer());
+  const type = answer.headers.get('content-type') ?? '';
+  assert.ok(type.startsWith('image/png'), `${type}: ${Buffer.from(bytes).toString('utf8').slice(0, 500)}`);
+  return bytes;
+}
+
+// ---- archives
+
+/** A zip whose files are stored as they are. */
+export function zipOf(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
+  const locals: Buffer[] = [];
+  const centrals: Buffer[] = [];
+  let offset = 0;
+  for (const [name, bytes] of Object.entries(files)) {
+    const nameBytes = Buffer.from(name);
+    const common = Buffer.alloc(26);
+    common.writeUInt16LE(20, 0);
+    common.writeUInt32LE(crc32(bytes), 10);
+    common.writeUInt32LE(bytes.byteLength, 14);
+    common.writeUInt32LE(bytes.byteLength, 18);
+    common.writeUInt16LE(nameBytes.length, 22);
+    const local = Buffer.concat([Buffer.from('PK\x03\x04', 'latin1'), common, nameBytes, bytes]);
+    const tail = Buffer.alloc(14);
+    tail.writeUInt32LE(offset, 10);
+    centrals.push(Buffer.concat([Buffer.from('PK\x01\x02\x14\x00', 'latin1'), common, tail, nameBytes]));
+    locals.push(local);
+    offset += local.length;
+  }
+  const central = Buffer.concat(centrals);
+  const end = Buffer.alloc(18);
+  end.writeUInt16LE(centrals.length, 4);
+  end.writeUInt16LE(centrals.length, 6);
+  end.writeUInt32LE(central.length, 8);
+  end.writeUInt32LE(offset, 12);
+  return Buffer.concat([...locals, central, Buffer.from('PK\x05\x06', 'latin1'), end]);
+}
+
+export const realDirectories = path.resolve(import.meta.dirname, '../../../shared/data');
+export const haveRealDirectories = existsSync(realDirectories);
+
+export function readText(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
+}
