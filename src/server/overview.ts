@@ -11,6 +11,8 @@ export interface Overview {
   readonly position: number;
   readonly nodes: readonly NodeSummary[];
   readonly layers: readonly LayerSummary[];
+  /** Something that whoever runs this node should do. */
+  readonly note?: string;
 }
 
 export interface NodeSummary {
@@ -39,10 +41,12 @@ export interface LayerSummary {
 /** Makes overviews. The list of layers is made once for each position: the page asks every second. */
 export class Overviews {
   readonly #node: ClusterNode;
+  readonly #note: () => string | undefined;
   #layers: { readonly position: number; readonly json: string } | undefined;
 
-  constructor(node: ClusterNode) {
+  constructor(node: ClusterNode, note: () => string | undefined) {
     this.#node = node;
+    this.#note = note;
   }
 
   json(): string {
@@ -54,6 +58,7 @@ export class Overviews {
       version: VERSION,
       position: node.position,
       nodes: nodesOf(node),
+      note: this.#note(),
     };
     return `${JSON.stringify(head).slice(0, -1)},"layers":${this.#layers.json}}`;
   }

@@ -65,6 +65,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     key: randomBytes(32),
     logger,
   });
+  const note = () =>
+    authenticator.canAnyoneLogIn(node.catalog) ? undefined : authenticator.explainLogin(node.catalog);
   const baseUrls = new BaseUrls({
     proxyBaseUrl: options.proxyBaseUrl,
     trustProxy: options.trustProxy ?? false,
@@ -97,11 +99,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       .send(`There is nothing at ${request.url.replace(/\?.*/s, '').slice(0, 200)}\n`),
   );
 
-  registerOperations(app, { ...options, metrics });
-  registerPage(app, {
-    folder: options.pageFolder ?? PAGE_FOLDER,
-    note: () => (authenticator.canAnyoneLogIn(node.catalog) ? undefined : authenticator.explainLogin(node.catalog)),
-  });
+  registerOperations(app, { ...options, metrics, note });
+  registerPage(app, { folder: options.pageFolder ?? PAGE_FOLDER, note });
   const inContext = { prefix: CONTEXT_PATH };
   await app.register(async (scope) => {
     scope.addHook('onRequest', restLogin({ authenticator, rules: new RestRules(), view: node.catalog }));
@@ -125,6 +124,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
   }, inContext);
   await app.ready();
+  // Says in the log at once if nobody can log in, and not only when somebody tries.
+  note();
 
   return {
     close: async (graceMs) => {
@@ -157,9 +158,12 @@ function addCommonHooks(app: FastifyInstance, options: ServerOptions & { metrics
 }
 
 /** Health, metrics and what the page asks for; at the root, and below the context path for proxies that pass only that. */
-function registerOperations(app: FastifyInstance, options: ServerOptions & { metrics: Metrics }): void {
+function registerOperations(
+  app: FastifyInstance,
+  options: ServerOptions & { metrics: Metrics; note: () => string | undefined },
+): void {
   const { door, node, renderer, metrics } = options;
-  const overviews = new Overviews(node);
+  const overviews = new Overviews(node, options.note);
   for (const prefix of ['', CONTEXT_PATH]) {
     app.get(`${prefix}/health/live`, async () => ({ status: 'live' }));
     app.get(`${prefix}/health/ready`, (_, reply) => {

@@ -58,6 +58,11 @@ export function Page() {
               {loaded.reason}. What you see is from before; the page goes on asking.
             </Alert>
           )}
+          {overview?.note && (
+            <Alert color="yellow" title="Something is left to do" role="status">
+              {overview.note}
+            </Alert>
+          )}
           {overview ? <Content overview={overview} /> : loaded.state === 'loading' && <Loader aria-label="Loading" />}
         </Stack>
       </AppShell.Main>

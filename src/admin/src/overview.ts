@@ -8,6 +8,8 @@ export interface Overview {
   readonly position: number;
   readonly nodes: readonly NodeSummary[];
   readonly layers: readonly LayerSummary[];
+  /** Something that whoever runs this node should do. */
+  readonly note?: string;
 }
 
 export interface NodeSummary {
