@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { UnavailableError, UserError, VERSION } from '../base/index.ts';
 import { DEMO_OPTIONS, type DemoOptions } from './demo/options.ts';
 import { addOptions } from './options.ts';
+import { SERVE_OPTIONS, type ServeOptions } from './serve-options.ts';
 import { STATUS_OPTIONS, type StatusOptions } from './status.ts';
 
 const program = new Command('graticule')
@@ -12,9 +13,9 @@ const program = new Command('graticule')
   .exitOverride();
 
 // Each command loads what it needs and no more.
-const { SERVE_OPTIONS } = await import('./serve-options.ts');
 addOptions(program.command('serve').description('run one node on a data directory'), SERVE_OPTIONS).action(
-  async (options) => (await import('./serve.ts')).serve(options),
+  async (options: ServeOptions, command: Command) =>
+    (await import('./serve.ts')).serve(options, (key) => /^(?:cli|env)$/.test(command.getOptionValueSource(key) ?? '')),
 );
 addOptions(
   program.command('demo').description('run a cluster on this machine, with a data directory made from Natural Earth'),

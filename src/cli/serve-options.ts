@@ -9,7 +9,7 @@ export interface ServeOptions {
   readonly host?: string;
   readonly name?: string;
   readonly url?: string;
-  readonly role: 'both' | 'replica';
+  readonly role: 'both' | 'replica' | 'paused';
   readonly log: string;
   readonly secretFile?: string;
   readonly adopt?: boolean;
@@ -63,9 +63,10 @@ export const SERVE_OPTIONS: OptionTable = {
   role: {
     flags: '--role <role>',
     env: 'GRATICULE_ROLE',
-    description: 'both: takes changes and serves; replica: serves',
+    description:
+      'both: takes changes and follows the log; replica: follows the log; paused: neither, until it is started otherwise',
     default: 'both',
-    choices: ['both', 'replica'],
+    choices: ['both', 'replica', 'paused'],
   },
   log: {
     flags: '--log <url>',

@@ -8,6 +8,7 @@ import { type ChangeLog, openEmbeddedLog, openWebSocketLog, serveLog } from '../
 import { createRenderer } from '../render/index.ts';
 import { CONTEXT_PATH, type Door, openDoor, openLogger, startServer, urlHost } from '../server/index.ts';
 import { StateFileError } from '../tree/index.ts';
+import { readClusterProperties } from './cluster-properties.ts';
 import { clusterSecret } from './secret.ts';
 import type { ServeOptions } from './serve-options.ts';
 
@@ -20,11 +21,18 @@ export type NodeMessage =
 const DRAIN_MS = 6_000;
 const STOP_MAX_MS = 10_000;
 
-/** Runs a node until a signal ends it. */
-export async function serve(options: ServeOptions): Promise<void> {
+/**
+ * Runs a node until a signal ends it.
+ *
+ * @param isGiven  whether an option comes from the command line or the environment: `cluster.properties` gives the others
+ */
+export async function serve(given: ServeOptions, isGiven: (key: string) => boolean): Promise<void> {
   const startedAt = performance.now();
-  const dataDir = path.resolve(options.dataDir);
-  const clusterDir = path.resolve(options.clusterDir ?? path.join(dataDir, 'cluster'));
+  const dataDir = path.resolve(given.dataDir);
+  const clusterDir = path.resolve(given.clusterDir ?? path.join(dataDir, 'cluster'));
+  const properties = readClusterProperties(clusterDir);
+  const fromFile = Object.entries(properties.options).filter(([key]) => !isGiven(key));
+  const options: ServeOptions = { ...given, ...Object.fromEntries(fromFile) };
   mkdirSync(dataDir, { recursive: true });
 
   const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -82,6 +90,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     proxyBaseUrl: options.proxyBaseUrl,
     trustProxy: options.trustProxy,
     cors: options.cors,
+    clusterProperties: () => properties.entries,
   });
   closers.push(() => server.close(DRAIN_MS));
   logger.info('node-ready', {
