@@ -41,7 +41,7 @@ export const coverageRoutes = resourceRoutes(ENDPOINTS);
 async function available(x: Exchange, store: Store, wanted: string): Promise<readonly string[]> {
   if (wanted !== 'all' && wanted !== 'available')
     throw new UserError(400, 'bad-parameter', `list=${wanted}: configured, available or all is expected`);
-  const names = await (await x.deps.data.raster(store as CoverageStore, x.view)).names();
+  const names = await (await x.raster(store as CoverageStore)).names();
   if (wanted === 'all') return names;
   const published = new Set(Array.from(x.view.resources(store), (resource) => nativeNameOf(resource as Coverage)));
   return names.filter((name) => !published.has(name));
@@ -86,7 +86,7 @@ async function create(x: Exchange, body: XmlElement): Promise<Answer> {
 }
 
 async function readFacts(x: Exchange, store: CoverageStore, sent: XmlElement): Promise<CoverageFacts> {
-  const opened = await x.deps.data.raster(store, x.view);
+  const opened = await x.raster(store);
   const native = textOf(sent, 'nativeCoverageName') ?? textOf(sent, 'nativeName');
   const names = await opened.names();
   const name = textOf(sent, 'name');
@@ -126,7 +126,7 @@ async function recompute(x: Exchange, resource: Resource, sent: XmlElement): Pro
   try {
     const store = x.view.storeById(coverage.storeId);
     if (store?.kind !== 'coverageStore') throw new DataError('not-found', `coverage ${coverage.name} has no store`);
-    source = await (await x.deps.data.raster(store, x.view)).source(nativeNameOf(coverage));
+    source = await (await x.raster(store)).source(nativeNameOf(coverage));
   } catch (error) {
     if (error instanceof DataError && (asked === undefined || asked === '')) return [];
     throw error;

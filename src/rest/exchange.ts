@@ -2,9 +2,10 @@
 
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
-import { UserError } from '../base/index.ts';
-import type { CatalogView, Env } from '../catalog/index.ts';
+import { UnavailableError, UserError } from '../base/index.ts';
+import type { CatalogView, CoverageStore, DataStore, Env } from '../catalog/index.ts';
 import type { WriteRequest } from '../cluster/index.ts';
+import type { RasterStore, VectorStore } from '../data/index.ts';
 import { parseXml, XML_LIMITS, type XmlElement } from '../xml/index.ts';
 import { atomLink } from './answers.ts';
 import type { RestDependencies } from './dependencies.ts';
@@ -14,6 +15,10 @@ import type { Params } from './routes.ts';
 
 /** Longest body of an object, a style or a template, in bytes. */
 export const OBJECT_BYTES_MAX = 16 * 1024 * 1024;
+
+/** How long a request waits for files to be on disk. */
+const WRITTEN_WAIT_MS_MAX = 30_000;
+const WRITTEN_POLL_MS = 3;
 
 export class Exchange {
   readonly request: FastifyRequest;
@@ -159,6 +164,40 @@ export class Exchange {
     const { format } = this.negotiated;
     const extension = format === 'json' || format === 'html' ? format : 'xml';
     return atomLink(`${this.url(...segments)}.${extension}`, format);
+  }
+
+  // ---- data
+
+  /** Opens a store, once everything that this node knows of is on its disk, for drivers read files. */
+  async vector(store: DataStore): Promise<VectorStore> {
+    await this.untilWritten();
+    return this.deps.data.vector(store, this.view);
+  }
+
+  async raster(store: CoverageStore): Promise<RasterStore> {
+    await this.untilWritten();
+    return this.deps.data.raster(store, this.view);
+  }
+
+  /**
+   * Resolves when what the node has applied by now is on its disk: files are written behind.
+   *
+   * @throws UnavailableError  the disk does not keep up, or fails
+   */
+  async untilWritten(): Promise<void> {
+    const { node, clock } = this.deps;
+    const target = node.position;
+    const deadline = clock.monotonicMs() + WRITTEN_WAIT_MS_MAX;
+    for (;;) {
+      const { position, unwritten } = node.status();
+      if (unwritten === 0 || position - unwritten >= target) return;
+      if (clock.monotonicMs() > deadline)
+        throw new UnavailableError(
+          'disk-behind',
+          `the disk of node ${node.name} is ${unwritten} changes behind: the change at ${target} is made, its files can be read later`,
+        );
+      await clock.sleep(WRITTEN_POLL_MS);
+    }
   }
 
   // ---- changing

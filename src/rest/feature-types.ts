@@ -56,7 +56,7 @@ async function available(x: Exchange, store: Store, wanted: string): Promise<rea
       'bad-parameter',
       `list=${wanted}: configured, available, available_with_geom or all is expected`,
     );
-  const opened = await x.deps.data.vector(store as DataStore, x.view);
+  const opened = await x.vector(store as DataStore);
   const names = await opened.names();
   if (wanted === 'all') return names;
   const published = new Set(Array.from(x.view.resources(store), (resource) => resource.nativeName));
@@ -83,7 +83,7 @@ async function withAttributes(x: Exchange, resource: Resource, shown: XmlElement
 async function sourceOf(x: Exchange, type: FeatureType): Promise<FeatureSource> {
   const store = x.view.storeById(type.storeId);
   if (store?.kind !== 'dataStore') throw new DataError('not-found', `feature type ${type.name} has no store`);
-  const opened = await x.deps.data.vector(store, x.view);
+  const opened = await x.vector(store);
   return opened.source(type.nativeName, type.virtualTable);
 }
 
@@ -135,7 +135,7 @@ async function readFacts(x: Exchange, store: DataStore, sent: XmlElement): Promi
   const virtualTable = virtualTableOf(sent);
   const nativeName = textOf(sent, 'nativeName') ?? virtualTable?.name ?? textOf(sent, 'name')!;
   try {
-    const opened = await x.deps.data.vector(store, x.view);
+    const opened = await x.vector(store);
     if (virtualTable === undefined && !(await opened.names()).includes(nativeName)) throw noSuchType(sent, nativeName);
     const source = await opened.source(nativeName, virtualTable);
     return { schema: source.schema, box: await source.bounds() };

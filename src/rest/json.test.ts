@@ -85,6 +85,7 @@ describe('JSON as XML', () => {
   const cases: [what: string, json: string, xml: string][] = [
     ['texts, numbers, booleans', '{"a":{"b":"x","c":5,"d":true}}', '<a><b>x</b><c>5</c><d>true</d></a>'],
     ['a number is its shortest text', '{"a":{"b":1.50}}', '<a><b>1.5</b></a>'],
+    ['a number in Java’s notation', '{"a":{"b":-9.9E36,"c":1e3}}', '<a><b>-9.9E36</b><c>1000.0</c></a>'],
     ['an integer of any length', '{"a":{"b":12345678901234567890}}', '<a><b>12345678901234567890</b></a>'],
     [
       'single quotes and bare words',

@@ -145,8 +145,8 @@ function elementOf(name: string, value: LenientJson, place: Place): XmlElement {
 
 function textOf(value: string | LenientNumber | boolean): string {
   if (!(value instanceof LenientNumber)) return String(value);
-  // 1.50 is read as the number 1.5; an integer of any length stays as it is.
-  return /[.eE]/.test(value.text) ? String(Number(value.text)) : value.text;
+  // 1.50 is read as the double 1.5; an integer of any length stays as it is.
+  return /[.eE]/.test(value.text) ? javaDouble(Number(value.text)) : value.text;
 }
 
 function fromObject(name: string, object: LenientObject, place: Place): XmlElement {

@@ -12,7 +12,7 @@ import { type Answer, el, OK } from './answers.ts';
 import { boxElement } from './boxes.ts';
 import type { Exchange } from './exchange.ts';
 import { findLayerGroup, scopeOf } from './find.ts';
-import { referenceOf, textOf, withChild, withoutLinks } from './payload.ts';
+import { referenceOf, textOf, withChild, withoutLinks, withStyleIds } from './payload.ts';
 import { GROUP_JSON, groupPath, presentLayerGroup, presentList } from './present.ts';
 import { OBJECT_TYPES, type Route } from './routes.ts';
 
@@ -88,7 +88,7 @@ async function postLayerGroup(x: Exchange): Promise<Answer> {
           'workspace-mismatch',
           `Expected workspace ${workspace.name} but client specified ${inBody}`,
         );
-      const made = createLayerGroup(draft, workspace, withMode, x.env());
+      const made = createLayerGroup(draft, workspace, withStyleIds(draft, withMode, workspace?.name), x.env());
       if (made.bounds !== undefined) return;
       const bounds = groupBounds(
         draft,
@@ -112,7 +112,7 @@ async function putLayerGroup(x: Exchange): Promise<Answer> {
       const inBody = referenceOf(sent, 'workspace');
       if (inBody !== undefined && inBody !== x.params.workspace)
         throw new UserError(403, 'workspace-mismatch', `Can't change the workspace of a layer group`);
-      changeLayerGroup(draft, group, sent, x.env());
+      changeLayerGroup(draft, group, withStyleIds(draft, sent, x.params.workspace), x.env());
     },
   });
   return OK;

@@ -3,7 +3,7 @@ import { addStyleToLayer, changeLayer, deleteLayer, type Layer } from '../catalo
 import { type Answer, OK } from './answers.ts';
 import type { Exchange } from './exchange.ts';
 import { findLayer, findStyle, findWorkspace } from './find.ts';
-import { textOf, withoutChildren, withoutLinks } from './payload.ts';
+import { textOf, withoutChildren, withoutLinks, withStyleIds } from './payload.ts';
 import { presentLayer, presentList, stylePath } from './present.ts';
 import { OBJECT_TYPES, type Route } from './routes.ts';
 
@@ -85,7 +85,9 @@ function routesOf(path: string): Route[] {
         const patch = withoutChildren(withoutLinks(await x.readObject('layer')), 'resource', 'name', 'type');
         await x.write({
           evaluate: (draft) => {
-            changeLayer(draft, find(x, draft), patch, x.env());
+            const layer = find(x, draft);
+            const workspace = draft.workspaceOf(layer)?.name;
+            changeLayer(draft, layer, withStyleIds(draft, patch, workspace), x.env());
           },
         });
         return OK;
@@ -117,7 +119,7 @@ async function postLayerStyle(x: Exchange): Promise<Answer> {
       const scoped = colon > 0 && draft.workspace(name.slice(0, colon)) !== undefined;
       const style = scoped
         ? findStyle(draft, name.slice(colon + 1), name.slice(0, colon))
-        : (draft.style(name, draft.workspaceOf(layer)) ?? findStyle(draft, name));
+        : (draft.style(name) ?? draft.style(name, draft.workspaceOf(layer)) ?? findStyle(draft, name));
       addStyleToLayer(draft, layer, style, { makeDefault }, x.env());
     },
   });

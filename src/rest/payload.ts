@@ -1,4 +1,5 @@
 /** What a client sent, made fit for the catalog: without links and what only the server says. */
+import type { CatalogView } from '../catalog/index.ts';
 import { XmlElement } from '../xml/index.ts';
 import { isNil } from './json.ts';
 import { STORE_KINDS } from './present.ts';
@@ -70,4 +71,38 @@ export function referenceOf(element: XmlElement, name: string): string | undefin
   if (child === undefined) return undefined;
   const inner = child.childText('name') ?? (child.elements.length === 0 ? child.text.trim() : undefined);
   return inner === '' ? undefined : inner;
+}
+
+const STYLE_REFERENCES = new Set(['defaultStyle', 'style', 'rootLayerStyle']);
+
+/**
+ * A copy in which styles are referred to by id, so that a plain name means what it means when it is shown: a global style;
+ * only where there is none, one of the workspace.
+ */
+export function withStyleIds(view: CatalogView, element: XmlElement, workspaceName: string | undefined): XmlElement {
+  if (STYLE_REFERENCES.has(element.name)) {
+    const id = styleIdOf(view, element, workspaceName);
+    return id === undefined ? element : XmlElement.of(element.name, [XmlElement.of('id', id)]);
+  }
+  if (element.elements.length === 0) return element;
+  return XmlElement.of(
+    element.name,
+    element.elements.map((child) => withStyleIds(view, child, workspaceName)),
+    element.attributes,
+  );
+}
+
+function styleIdOf(view: CatalogView, element: XmlElement, workspaceName: string | undefined): string | undefined {
+  const name = element.childText('name') ?? (element.elements.length === 0 ? element.text.trim() : undefined);
+  if (name === undefined || name === '') return undefined;
+  const scope = referenceOf(element, 'workspace');
+  const inWorkspace = (workspace: string, style: string) => {
+    const found = view.workspace(workspace);
+    return found && view.style(style, found)?.id;
+  };
+  const colon = name.indexOf(':');
+  const qualified = colon > 0 ? inWorkspace(name.slice(0, colon), name.slice(colon + 1)) : undefined;
+  if (qualified !== undefined) return qualified;
+  if (scope !== undefined) return inWorkspace(scope, name);
+  return view.style(name)?.id ?? (workspaceName === undefined ? undefined : inWorkspace(workspaceName, name));
 }

@@ -174,13 +174,18 @@ function styleReference(x: Exchange, child: XmlElement): XmlElement {
 export function presentStyle(x: Exchange, style: Style): XmlElement {
   const workspace = style.workspaceId === undefined ? undefined : x.view.workspaceOf(style);
   const root = rootOf(x.view, style);
-  const shown = rebuilt(root, {
+  const { elements } = rebuilt(root, {
     id: drop,
     workspace: (child) => (workspace === undefined ? child : el('workspace', [el('name', workspace.name)])),
   });
-  return unlessThere(root, el('format', style.format)) === undefined
-    ? shown
-    : el(shown.name, [...shown.elements, el('format', style.format)]);
+  // Old files say neither format nor version; clients look for them before the file name.
+  const missing = [
+    unlessThere(root, el('format', style.format)),
+    unlessThere(root, el('languageVersion', [el('version', style.languageVersion)])),
+  ];
+  const at = elements.findIndex((child) => child.name === 'filename');
+  const place = at === -1 ? elements.length : at;
+  return el('style', [...elements.slice(0, place), ...missing, ...elements.slice(place)]);
 }
 
 /** Path of a group below `/rest`. */

@@ -132,7 +132,7 @@ function negotiateFor(route: Route, extension: string | undefined, request: Fast
   const { format } = request.query as Record<string, string | undefined>;
   const { accept } = request.headers;
   // Files have a format of their own: only how folders are shown can be chosen, and by the parameter alone.
-  const asked = route.keepExtension ? { format } : { extension, format, accept };
+  const asked = route.isFile ? { format } : { extension, format, accept };
   const found = negotiate(offered, asked);
   if (found !== undefined) return found;
   // What a change answers is a name or nothing, which suits everybody.

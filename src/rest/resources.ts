@@ -9,7 +9,7 @@ import type { Route } from './routes.ts';
 const PATHS = ['/resource', '/resource/{path*}'] as const;
 
 export const resourceRoutes: readonly Route[] = PATHS.flatMap((path): Route[] => {
-  const common = { path, keepExtension: true, literalPlus: true } as const;
+  const common = { path, keepExtension: true, isFile: true } as const;
   return [
     {
       ...common,

@@ -24,8 +24,8 @@ const router = new Router([
   route('PUT', '/layers/{layer}'),
   route('GET', '/styles/{style}'),
   route('GET', '/services/{service}/settings'),
-  route('GET', '/resource', { keepExtension: true, literalPlus: true }),
-  route('GET', '/resource/{path*}', { keepExtension: true, literalPlus: true }),
+  route('GET', '/resource', { keepExtension: true, isFile: true }),
+  route('GET', '/resource/{path*}', { keepExtension: true, isFile: true }),
 ]);
 
 describe('routes', () => {

@@ -22,8 +22,11 @@ export interface Route {
   readonly local?: true;
   /** The last segment keeps its extension, which is part of what is asked for. */
   readonly keepExtension?: true;
-  /** `+` stands for itself: file names. Elsewhere it is a space, as GeoServer writes it in links. */
-  readonly literalPlus?: true;
+  /**
+   * A file as it is: `+` in its name stands for itself, and not for a space as GeoServer writes it in links elsewhere; its
+   * format is its own, and `?format=` alone says how a folder is shown.
+   */
+  readonly isFile?: true;
   handle(exchange: Exchange): Promise<Answer> | Answer;
 }
 
@@ -69,9 +72,7 @@ export class Router {
     let pattern: string | undefined;
     for (const compiled of this.#compiled) {
       const { route } = compiled;
-      const literal = route.literalPlus
-        ? raw.map((segment) => decodeSegment(segment, { plusIsSpace: false }))
-        : decoded;
+      const literal = route.isFile ? raw.map((segment) => decodeSegment(segment, { plusIsSpace: false })) : decoded;
       const params = matchSegments(compiled, route.keepExtension ? literal : cut.segments);
       if (params === undefined) continue;
       // The best path decides; its other methods are what `Allow` says.

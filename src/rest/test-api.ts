@@ -60,6 +60,7 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
   const node = await openNode({
     dataDir,
     name: options.name ?? 'one',
+    version: 'test',
     url: 'http://one.test/geoserver',
     role: options.role ?? 'both',
     log: options.log ?? memoryLog().open(),

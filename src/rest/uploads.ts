@@ -199,6 +199,8 @@ async function publish(x: Exchange, of: Upload, publication: Publication): Promi
     },
   });
   x.deps.data.forget(id);
+  // Who is answered may ask for a map at once.
+  await x.untilWritten();
   const store = x.view.storeById(id);
   if (store === undefined) return { kind: 'empty', status: 201 };
   return of.answer(store, found.length > 0);
@@ -287,7 +289,7 @@ function vectorUpload(x: Exchange): Upload {
         connectionParameters: parametersAt(location, charset),
       });
       try {
-        const opened = await x.deps.data.vector(store, x.view);
+        const opened = await x.vector(store);
         const all = await opened.names();
         const names = configure === 'all' ? all : configure === 'first' ? all.slice(0, 1) : [];
         const found: Found[] = [];
@@ -340,7 +342,7 @@ function rasterUpload(x: Exchange): Upload {
       if (configure === 'none') return [];
       const store = temporaryStore(x, { kind: 'coverageStore' as const, type: location.type, url: location.url });
       try {
-        const opened = await x.deps.data.raster(store, x.view);
+        const opened = await x.raster(store);
         const names = await opened.names();
         if (names.length > 1 && coverageName !== undefined)
           throw new UserError(
