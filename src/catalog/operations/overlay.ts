@@ -12,6 +12,9 @@ const maps: Rewrite = {
   metadata: normalMap,
   vendorParameters: normalMap,
   parameters: (element) => {
+    // As GeoServer writes it: kept, for a value may be null there.
+    if (element.elements.every((entry) => entry.name === 'entry' && entry.elements[0]?.name === 'string'))
+      return element;
     const pairs = Array.from(readMap(element), ([key, value]) =>
       XmlElement.of('entry', [XmlElement.of('string', key), XmlElement.of('string', value)]),
     );
