@@ -144,7 +144,8 @@ const RASTER_DRIVERS: readonly RasterDriver[] = [
     accepts: (file, type) => isNamed(type, 'worldimage') || /\.(png|jpe?g|gif|bmp)$/i.test(file),
     open: openWorldImage,
   },
-  { format: 'GeoTIFF', accepts: (file) => /\.(tiff?|gtiff?)$/i.test(file), open: openGeoTiff },
+  // An upload through GeoServer's REST API is named `.geotiff`.
+  { format: 'GeoTIFF', accepts: (file) => /\.(tiff?|gtiff?|geotiff)$/i.test(file), open: openGeoTiff },
 ];
 
 /** @throws DataError  `no-driver`, or what the driver says */
