@@ -25,7 +25,9 @@ export type Effect =
   | { readonly kind: 'put'; readonly path: TreePath; readonly entry: FileEntry }
   | { readonly kind: 'remove-file'; readonly path: TreePath }
   | { readonly kind: 'remove-folder'; readonly path: TreePath }
-  | { readonly kind: 'move'; readonly from: TreePath; readonly to: TreePath };
+  | { readonly kind: 'move'; readonly from: TreePath; readonly to: TreePath }
+  /** Nothing; but nothing that follows may be done before it is on record that this step is past. */
+  | { readonly kind: 'pass' };
 
 type Node = Folder | FileEntry;
 

@@ -1,6 +1,8 @@
 export { asContentHash, contentHash, EMPTY_DIGEST } from './digest.ts';
 export { TreeDraft } from './draft.ts';
+export { type FileSystem, nodeFileSystem } from './files.ts';
 export type { Touched } from './folder.ts';
+export { type MemoryFileSystem, memoryFileSystem } from './memory-files.ts';
 export { isReplicated, isWithin, joinPath, nameOf, PathError, parentOf, treePath } from './path.ts';
 export {
   CorruptRecordError,
@@ -10,5 +12,17 @@ export {
   RECORD_FORMAT,
   type TreeRecord,
 } from './record.ts';
+export type { SkippedFile } from './scan.ts';
+export {
+  listSnapshot,
+  readSnapshot,
+  type Snapshot,
+  SnapshotError,
+  type SnapshotFile,
+  type SnapshotHeader,
+  writeSnapshot,
+} from './snapshot.ts';
+export { StateFileError } from './state.ts';
+export { type Drift, type RestoreOptions, TreeStore, type TreeStoreOptions } from './store.ts';
 export { type FileStat, Tree, type TreeReader } from './tree.ts';
 export * from './types.ts';

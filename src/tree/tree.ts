@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { UnavailableError } from '../base/index.ts';
 import { contentHash, digestOf } from './digest.ts';
 import { type Effect, type FileEntry, Files, type Touched } from './folder.ts';
@@ -38,6 +39,19 @@ export interface Backing {
   readBlob(hash: ContentHash): Uint8Array;
   /** Takes what a record did, to be done on disk. */
   enqueue(work: RecordWork): void;
+  /** Keeps the files on disk as they are. */
+  freeze(): Frozen;
+}
+
+/** Files on disk that stay as they were when they were frozen. */
+export interface Frozen {
+  /** Resolves when nothing is being written any more; only then may be read. */
+  readonly quiet: Promise<void>;
+  /** Bytes of a file of the tree, as of the freeze, that is not pending. Undefined when it is longer than `bytesMax`. */
+  readSync(path: TreePath, bytesMax: number): Uint8Array | undefined;
+  readStream(path: TreePath): Readable;
+  readBlobStream(hash: ContentHash): Readable;
+  release(): void;
 }
 
 export interface RecordWork {
@@ -55,7 +69,7 @@ export interface RecordWork {
  * `new Tree()` is empty and keeps everything in memory; `TreeStore` makes trees that lie on disk.
  */
 export class Tree implements TreeReader {
-  readonly #files: Files;
+  #files: Files;
   readonly #backing: Backing | undefined;
   #position: Position;
   #skip: number;
@@ -85,6 +99,19 @@ export class Tree implements TreeReader {
   /** Changes whenever the tree does: a draft is good for one revision. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** For snapshots: undefined when everything is in memory. */
+  freeze(): Frozen | undefined {
+    return this.#backing?.freeze();
+  }
+
+  /** For the store: other files take the place of these. */
+  replace(files: Files, position: Position): void {
+    this.#files = files;
+    this.#position = position;
+    this.#skip = 0;
+    this.#revision++;
   }
 
   /** For drafts. */
@@ -132,6 +159,8 @@ export class Tree implements TreeReader {
     for (let i = this.#skip; i < operations.length; i++) {
       const effects: Effect[] = [];
       runOperation(this.#files, operations[i]!, touched, effects);
+      // A move that found nothing would find what later records put there, were it done again after a crash.
+      if (effects.length === 0 && operations[i]!.kind === 'move') effects.push({ kind: 'pass' });
       for (const effect of effects) steps.push({ operation: i, effect });
     }
     this.#skip = 0;

@@ -1,0 +1,135 @@
+import * as fs from 'node:fs';
+import type { Readable } from 'node:stream';
+
+/** What a name in a folder stands for; links are not followed. */
+export type FileKind = 'file' | 'folder' | 'link' | 'other';
+
+/**
+ * The calls that a tree store makes to the file system; paths are absolute. Errors carry Node's `code` (`ENOENT`, ...).
+ * What is synchronous is small and read where a caller waits; everything that writes is asynchronous.
+ */
+export interface FileSystem {
+  /** Names in a folder, in no order. */
+  listSync(folder: string): readonly { readonly name: string; readonly kind: FileKind }[];
+  /** A whole file; undefined when it is longer than `bytesMax`. */
+  readSync(file: string, bytesMax?: number): Uint8Array | undefined;
+  readStream(file: string): Readable;
+  /** Undefined when there is nothing. Links are not followed. */
+  stat(path: string): Promise<{ readonly kind: FileKind; readonly size: number; readonly links: number } | undefined>;
+  /** Creates or empties a file and writes it; its contents are durable when this resolves, its name need not be. */
+  write(file: string, body: Uint8Array | AsyncIterable<Uint8Array>): Promise<void>;
+  /** As `write`, from another file. */
+  copy(from: string, to: string): Promise<void>;
+  /** A second name for a file. */
+  link(from: string, to: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  removeFile(file: string): Promise<void>;
+  /** An empty one. */
+  removeFolder(folder: string): Promise<void>;
+  /** One level. */
+  makeFolder(folder: string): Promise<void>;
+  /** Makes durable which names are in a folder. */
+  syncFolder(folder: string): Promise<void>;
+}
+
+export const nodeFileSystem: FileSystem = {
+  listSync(folder) {
+    return fs.readdirSync(folder, { withFileTypes: true }).map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+  },
+
+  readSync(file, bytesMax = Number.POSITIVE_INFINITY) {
+    const handle = fs.openSync(file, 'r');
+    try {
+      const { size } = fs.fstatSync(handle);
+      if (size > bytesMax) return undefined;
+      const bytes = Buffer.allocUnsafe(size);
+      let filled = 0;
+      while (filled < size) {
+        const count = fs.readSync(handle, bytes, filled, size - filled, filled);
+        if (count === 0) break;
+        filled += count;
+      }
+      return bytes.subarray(0, filled);
+    } finally {
+      fs.closeSync(handle);
+    }
+  },
+
+  readStream: (file) => fs.createReadStream(file, { highWaterMark: 256 * 1024 }),
+
+  async stat(path) {
+    try {
+      const stats = await fs.promises.lstat(path);
+      return { kind: kindOf(stats), size: stats.size, links: stats.nlink };
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+      throw error;
+    }
+  },
+
+  async write(file, body) {
+    const handle = await fs.promises.open(file, 'w');
+    try {
+      if (body instanceof Uint8Array) await handle.writeFile(body);
+      else for await (const chunk of body) await handle.writeFile(chunk);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+  },
+
+  async copy(from, to) {
+    await fs.promises.copyFile(from, to, fs.constants.COPYFILE_FICLONE);
+    await sync(to);
+  },
+
+  link: (from, to) => fs.promises.link(from, to),
+  rename: (from, to) => fs.promises.rename(from, to),
+  removeFile: (file) => fs.promises.unlink(file),
+  removeFolder: (folder) => fs.promises.rmdir(folder),
+  makeFolder: (folder) => fs.promises.mkdir(folder),
+  syncFolder: (folder) => sync(folder),
+};
+
+async function sync(path: string): Promise<void> {
+  const handle = await fs.promises.open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function kindOf(entry: fs.Dirent | fs.Stats): FileKind {
+  if (entry.isFile()) return 'file';
+  if (entry.isDirectory()) return 'folder';
+  return entry.isSymbolicLink() ? 'link' : 'other';
+}
+
+/** Node's code of a file system error. */
+export function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | undefined)?.code;
+}
+
+/** Creates a folder and those above it that are missing; each that was made is reported. */
+export async function makeFolders(
+  files: FileSystem,
+  folder: string,
+  made: (folder: string) => void = () => {},
+): Promise<void> {
+  try {
+    await files.makeFolder(folder);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return;
+    if (codeOf(error) !== 'ENOENT') throw error;
+    await makeFolders(files, parentFolder(folder), made);
+    await makeFolders(files, folder, made);
+    return;
+  }
+  made(folder);
+}
+
+/** The folder that holds an absolute path. */
+export function parentFolder(path: string): string {
+  return path.slice(0, Math.max(1, path.lastIndexOf('/')));
+}
