@@ -78,8 +78,11 @@ function unlink(tables: Tables, entry: FileEntry): void {
   delist(tables, entry);
   const next = index === 'settings.id' ? undefined : tables.first(index, object.id);
   if (next !== undefined) {
+    // Anew: while it stood back, nobody kept its name in step with its resource's.
     tables.remove('duplicates', '', next);
-    enlist(tables, next);
+    tables.remove(index, object.id, next);
+    tables.setFile(next.object.path, undefined);
+    setObject(tables, next.object.path, next.object);
   }
 }
 

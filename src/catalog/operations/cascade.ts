@@ -48,8 +48,10 @@ function removeTileLayer(draft: Draft, id: string): void {
 
 /** Takes a layer or group out of the groups that hold it. A group that is empty then is deleted as well. */
 function leaveGroups(draft: Draft, member: Layer | LayerGroup, env: Env, deleted: TreePath | undefined): void {
-  for (const group of [...draft.groupsWith(member.id)]) {
-    if (isIn(group.path, deleted) || group.id === member.id) continue;
+  for (const { id } of [...draft.groupsWith(member.id)]) {
+    // As it is now: an earlier round may have emptied a group that this one held.
+    const group = draft.byId('layerGroup', id);
+    if (group === undefined || isIn(group.path, deleted) || id === member.id) continue;
     const rest = group.publishables.filter((other) => other?.id !== member.id);
     const isRoot = group.rootLayerId === member.id;
     if (!isRoot && rest.length === group.publishables.length) continue;
