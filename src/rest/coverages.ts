@@ -59,7 +59,7 @@ interface Prepared {
 async function create(x: Exchange, body: XmlElement): Promise<Answer> {
   const sent = withChild(body, el('enabled', true));
   const store = (view: typeof x.view) => storeForNew(x, ENDPOINTS, { view, sent });
-  const name = await x.write<Prepared, string>({
+  const made = await x.write<Prepared, string>({
     prepare: async (view) => {
       const found = orUndefined(() => store(view));
       if (found === undefined) return { storeHash: undefined, facts: undefined };
@@ -80,6 +80,7 @@ async function create(x: Exchange, body: XmlElement): Promise<Answer> {
       return coverage.name;
     },
   });
+  const name = made ?? textOf(sent, 'name') ?? '';
   const { store: inUrl } = x.params;
   const base = inUrl === undefined ? ['coverages'] : ['coveragestores', inUrl, 'coverages'];
   return { kind: 'created', name, location: x.url('workspaces', x.param('workspace'), ...base, name) };

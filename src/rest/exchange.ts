@@ -207,10 +207,14 @@ export class Exchange {
     return { now: this.deps.clock.now(), random: this.deps.random, user: this.#user };
   }
 
-  /** Makes a change, in the name of the user who asked. */
+  /**
+   * Makes a change, in the name of the user who asked.
+   *
+   * @returns undefined when the change was made before, under the same Idempotency-Key: what it gave then is not kept
+   */
   async write<Prepared = undefined, Result = void>(
     change: Omit<WriteRequest<Prepared, Result>, 'origin'>,
-  ): Promise<Result> {
+  ): Promise<Result | undefined> {
     const key = this.request.headers['idempotency-key'];
     const { path } = splitUrl(this.request.url);
     const written = await this.deps.node.write({

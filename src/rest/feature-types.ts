@@ -105,7 +105,7 @@ async function create(x: Exchange, body: XmlElement): Promise<Answer> {
       'name-missing',
       'Trying to create new feature type inside the store, but no attributes were specified: a name is missing as well',
     );
-  const storeName = await x.write<Prepared, string>({
+  const made = await x.write<Prepared, string>({
     prepare: async (view) => {
       const found = orUndefined(() => store(view));
       if (found === undefined) return { storeHash: undefined, facts: undefined };
@@ -123,11 +123,9 @@ async function create(x: Exchange, body: XmlElement): Promise<Answer> {
       return found.name;
     },
   });
-  return {
-    kind: 'created',
-    name: '',
-    location: x.url('workspaces', x.param('workspace'), 'datastores', storeName, 'featuretypes', name),
-  };
+  const storeName = made ?? store(x.view).name;
+  const path = ['workspaces', x.param('workspace'), 'datastores', storeName, 'featuretypes', name];
+  return { kind: 'created', name: '', location: x.url(...path) };
 }
 
 /** What is only the data's to say. A client that says all of it itself may publish what cannot be reached now. */

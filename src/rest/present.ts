@@ -139,7 +139,7 @@ export function presentLayer(x: Exchange, layer: Layer): XmlElement {
       el(
         'styles',
         child.elements.map((style) => styleReference(x, style)),
-        child.attributes,
+        { class: child.attribute('class') ?? 'linked-hash-set' },
       ),
     resource: (child) => {
       const workspace = resource && view.workspaceOf(resource);

@@ -338,3 +338,40 @@ describe('versions', () => {
     assert.equal(all.resource[0]['@name'], 'fastify');
   });
 });
+
+describe('forwarding', () => {
+  test('a replica that forwards changes answers with what the primary says, and reads itself', async () => {
+    const log = memoryLog();
+    const primary = await openTestApi({ log: log.open() });
+    const replica = await openTestApi({
+      log: log.open(),
+      role: 'replica',
+      name: 'two',
+      dependencies: {
+        forward: async (request, reply) => {
+          const body: Buffer[] = [];
+          for await (const chunk of request.raw) body.push(chunk as Buffer);
+          const answer = await primary.app.inject({
+            method: request.method as 'POST',
+            url: request.url,
+            headers: request.headers as Record<string, string>,
+            payload: Buffer.concat(body),
+          });
+          return reply
+            .code(answer.statusCode)
+            .headers({ 'content-type': String(answer.headers['content-type']) })
+            .send(answer.body);
+        },
+      },
+    });
+    try {
+      const made = await replica.send('POST', '/workspaces', { json: { workspace: { name: 'a' } } });
+      assert.deepEqual([made.statusCode, made.body], [201, 'a']);
+      assert.equal((await replica.send('GET', '/workspaces/a')).statusCode, 200);
+      assert.equal((await replica.send('POST', '/reset')).statusCode, 200);
+    } finally {
+      await replica.close();
+      await primary.close();
+    }
+  });
+});

@@ -80,7 +80,7 @@ function routesOf(kind: Store['kind']): Route[] {
             return found.id;
           },
         });
-        x.deps.data.forget(id);
+        if (id !== undefined) x.deps.data.forget(id);
         return OK;
       },
     },
@@ -134,7 +134,7 @@ async function putStore(x: Exchange, kind: Store['kind']): Promise<Answer> {
       return store.id;
     },
   });
-  x.deps.data.forget(id);
+  if (id !== undefined) x.deps.data.forget(id);
   return OK;
 }
 

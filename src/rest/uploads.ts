@@ -21,6 +21,7 @@ import {
   type Store,
   type Workspace,
 } from '../catalog/index.ts';
+import { NotPrimaryError } from '../cluster/index.ts';
 import { treePath } from '../tree/index.ts';
 import type { XmlElement } from '../xml/index.ts';
 import { type Answer, el } from './answers.ts';
@@ -116,8 +117,16 @@ async function upload(x: Exchange, of: Upload): Promise<Answer> {
   const configure = configureOf(x);
   const workspaceName = x.param('workspace');
   const storeName = x.param('store');
-  // Nothing is received for a workspace that is not there.
-  await x.deps.node.catchUp();
+  // Nothing is received by a node that takes no changes, or for a workspace that is not there.
+  const { node } = x.deps;
+  if (node.role !== 'both') {
+    const primaries = node.members().filter(({ role }) => role === 'both');
+    throw new NotPrimaryError(
+      node.name,
+      primaries.map(({ url }) => url),
+    );
+  }
+  await node.catchUp();
   findWorkspace(x.view, workspaceName, `No such workspace: ${workspaceName}`);
 
   if (method === 'external') {
@@ -198,11 +207,10 @@ async function publish(x: Exchange, of: Upload, publication: Publication): Promi
       return store.id;
     },
   });
-  x.deps.data.forget(id);
+  if (id !== undefined) x.deps.data.forget(id);
   // Who is answered may ask for a map at once.
   await x.untilWritten();
-  const store = x.view.storeById(id);
-  if (store === undefined) return { kind: 'empty', status: 201 };
+  const store = findStore(x.view, of.kind, { workspace: x.param('workspace'), store: x.param('store') });
   return of.answer(store, found.length > 0);
 }
 
