@@ -64,7 +64,8 @@ export class PoolRegistry {
   }
 
   #open(settings: ConnectionSettings): pg.Pool {
-    const { host, port, database } = settings;
+    const { host, port, database, startupSql } = settings;
+    const session = `SET default_transaction_read_only = on; SET statement_timeout = ${settings.statementTimeoutMs}; SET timezone = 'UTC'`;
     const pool = new pg.Pool({
       host,
       port,
@@ -77,19 +78,14 @@ export class PoolRegistry {
       idleTimeoutMillis: settings.idleTimeoutMs,
       allowExitOnIdle: true,
       application_name: 'graticule',
+      // SET rather than start-up parameters, which connection poolers such as PgBouncer refuse.
+      onConnect: async (client) => {
+        await client.query(startupSql === undefined ? session : `${session}; ${startupSql}`);
+      },
     });
     pool.on('error', (error) =>
       this.#logger.warn('postgis-connection-lost', { host, port, database, reason: messageOf(error) }),
     );
-    // SET rather than start-up parameters, which connection poolers such as PgBouncer refuse.
-    pool.on('connect', (client) => {
-      const session = `SET default_transaction_read_only = on; SET statement_timeout = ${settings.statementTimeoutMs}; SET timezone = 'UTC'`;
-      client
-        .query(settings.startupSql === undefined ? session : `${session}; ${settings.startupSql}`)
-        .catch((error: unknown) =>
-          this.#logger.warn('postgis-session-not-set-up', { host, database, reason: messageOf(error) }),
-        );
-    });
     return pool;
   }
 }

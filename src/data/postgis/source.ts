@@ -145,7 +145,8 @@ export class PostgisSource implements FeatureSource {
     const select = [
       geometry === undefined ? 'NULL' : `ST_AsBinary(${geometry})`,
       ...columns.map((column) => column.sql),
-      ...schema.keyColumns.map((key) => `${quoteIdentifier(key)}::text`),
+      // Under another name, or ORDER BY would mean the text.
+      ...schema.keyColumns.map((key, i) => `${quoteIdentifier(key)}::text AS "key ${i}"`),
     ].join(', ');
     const values: unknown[] = [];
     let sql = `SELECT ${select} FROM ${relation.from}${this.#where(query, values)}`;

@@ -1,0 +1,182 @@
+/** A private PostgreSQL for tests: its own folder and port, gone when the test ends. */
+import { execFileSync, spawn } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+
+export interface Postgres {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** `postgres://user@host:port/database` */
+  url(database: string): string;
+  /** Makes an empty database, with PostGIS in it where asked for. @returns its name */
+  createDatabase(options?: { readonly postgis?: boolean }): Promise<string>;
+  /** Ends the server's process, as `kill -9` would, or politely. */
+  kill(signal: 'SIGKILL' | 'SIGINT' | 'SIGQUIT'): Promise<void>;
+  /** Starts it again in the same folder, on the same port. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Why there is no PostgreSQL to test against; undefined when there is one. The value fits node:test's `skip`. */
+export const postgresMissing: string | undefined =
+  findBinaries() === undefined
+    ? 'PostgreSQL is not installed (apt-get install postgresql postgresql-15-postgis-3)'
+    : undefined;
+
+const START_MS_MAX = 30_000;
+const USER = 'test';
+
+function findBinaries(): string | undefined {
+  const installed = existsSync('/usr/lib/postgresql')
+    ? readdirSync('/usr/lib/postgresql')
+        .map(Number)
+        .sort((a, b) => b - a)
+    : [];
+  const folders = [
+    ...installed.map((version) => `/usr/lib/postgresql/${version}/bin`),
+    ...(process.env.PATH ?? '').split(':'),
+  ];
+  return folders.find((folder) => existsSync(path.join(folder, 'initdb')) && existsSync(path.join(folder, 'postgres')));
+}
+
+/** @param settings  further settings of the server, by name */
+export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<Postgres> {
+  const binaries = findBinaries();
+  if (binaries === undefined) throw new Error(postgresMissing);
+  const folder = mkdtempSync(path.join(tmpdir(), 'graticule-pg-'));
+  const owner = ownerFor(folder);
+  const data = path.join(folder, 'data');
+  execFileSync(
+    path.join(binaries, 'initdb'),
+    [
+      '-D',
+      data,
+      '-U',
+      USER,
+      '-A',
+      'trust',
+      '-E',
+      'UTF8',
+      '--locale=C.UTF-8',
+      '--no-sync',
+      '--no-instructions',
+      '--wal-segsize=1',
+    ],
+    { ...owner, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  const port = await freePort();
+  let server = await launch();
+  let template: Promise<string> | undefined;
+  let databases = 0;
+
+  async function launch() {
+    const log = openSync(path.join(folder, 'log'), 'a');
+    const all = {
+      listen_addresses: '127.0.0.1',
+      fsync: 'off',
+      full_page_writes: 'off',
+      max_connections: '60',
+      ...settings,
+    };
+    const options = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+    const child = spawn(path.join(binaries!, 'postgres'), ['-D', data, '-p', String(port), '-k', folder, ...options], {
+      ...owner,
+      cwd: folder,
+      stdio: ['ignore', log, log],
+    });
+    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    // A test that crashes leaves nothing behind.
+    const endWithTest = () => child.kill('SIGQUIT');
+    process.on('exit', endWithTest);
+    exited.then(() => process.off('exit', endWithTest));
+    const deadline = Date.now() + START_MS_MAX;
+    for (;;) {
+      try {
+        await query('postgres', 'SELECT 1');
+        break;
+      } catch (error) {
+        if (child.exitCode !== null || Date.now() > deadline)
+          throw new Error(`PostgreSQL did not start:\n${readFileSync(path.join(folder, 'log'), 'utf8').slice(-2000)}`, {
+            cause: error,
+          });
+        await sleep(20);
+      }
+    }
+    return { child, exited };
+  }
+
+  async function query(database: string, sql: string): Promise<void> {
+    const client = new pg.Client({ host: '127.0.0.1', port, user: USER, database });
+    client.on('error', () => undefined);
+    await client.connect();
+    try {
+      await client.query(sql);
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** PostGIS takes half a second to install, and a copy of a database with it much less. */
+  function postgisTemplate(): Promise<string> {
+    template ??= (async () => {
+      await query('postgres', 'CREATE DATABASE with_postgis');
+      await query('with_postgis', 'CREATE EXTENSION postgis');
+      return 'with_postgis';
+    })();
+    return template;
+  }
+
+  const kill = async (signal: NodeJS.Signals) => {
+    server.child.kill(signal);
+    const giveUp = setTimeout(() => server.child.kill('SIGKILL'), 5000);
+    await server.exited;
+    clearTimeout(giveUp);
+  };
+
+  return {
+    host: '127.0.0.1',
+    port,
+    user: USER,
+    url: (database) => `postgres://${USER}@127.0.0.1:${port}/${database}`,
+    async createDatabase({ postgis = false } = {}) {
+      const name = `test_${++databases}`;
+      await query('postgres', `CREATE DATABASE ${name} TEMPLATE ${postgis ? await postgisTemplate() : 'template0'}`);
+      return name;
+    },
+    kill,
+    async restart() {
+      if (server.child.exitCode === null && server.child.signalCode === null) await kill('SIGINT');
+      server = await launch();
+    },
+    async stop() {
+      if (server.child.exitCode === null && server.child.signalCode === null) await kill('SIGINT');
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The server refuses to run as root: there it becomes the user that the package made. */
+function ownerFor(folder: string): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {};
+  const entry = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((line) => line.startsWith('postgres:'))
+    ?.split(':');
+  if (entry === undefined) throw new Error('PostgreSQL does not run as root, and there is no user postgres');
+  const [uid, gid] = [Number(entry[2]), Number(entry[3])];
+  chownSync(folder, uid, gid);
+  return { uid, gid };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
