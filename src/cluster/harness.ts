@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Logger, systemClock } from '../base/index.ts';
 import { type ChangeLog, type MemoryHandle, type MemoryHandleOptions, memoryLog } from '../log/index.ts';
-import { treePath } from '../tree/index.ts';
-import { openNode, type OpenNodeOptions } from './open.ts';
+import { type FileSystem, nodeFileSystem, treePath } from '../tree/index.ts';
+import { type OpenNodeOptions, openNode } from './open.ts';
 import type { ClusterNode, Written } from './types.ts';
 
 export interface TestNode {
@@ -14,8 +14,8 @@ export interface TestNode {
   readonly dataDir: string;
   /** What was logged, as `event`, with the facts. */
   readonly events: { readonly event: string; readonly facts: Record<string, unknown> }[];
-  /** Leaves the node without closing it, as a killed process would; what it still does reaches nobody. */
-  crash(): void;
+  /** Ends the node as a killed process would: nothing it still does reaches the log or the disk. */
+  crash(): Promise<void>;
 }
 
 export type TestNodeOptions = Partial<OpenNodeOptions> & {
@@ -35,6 +35,7 @@ export function testCluster() {
     const dataDir = rest.dataDir ?? path.join(root, name);
     writeFiles(dataDir, files ?? {});
     const log = shared.open({ fault });
+    const disk = mortal(rest.system ?? nodeFileSystem);
     const events: TestNode['events'] = [];
     const note = (event: string, facts = {}) => void events.push({ event, facts });
     const logger: Logger = { debug: note, info: note, warn: note, error: note };
@@ -50,15 +51,19 @@ export function testCluster() {
       random: Math.random,
       logger,
       ...rest,
+      system: disk.system,
     });
     const started: TestNode = {
       node,
       log,
       dataDir,
       events,
-      crash() {
+      async crash() {
         open.delete(started);
-        void log.close();
+        await disk.kill();
+        await log.close();
+        // Only to end its loops: the disk does not answer any more.
+        void node.close();
       },
     };
     open.add(started);
@@ -74,6 +79,33 @@ export function testCluster() {
       await Promise.all([...open].map(({ node }) => node.close()));
       for (const { log } of open) await log.close();
       rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+    },
+  };
+}
+
+/** A file system that can die: what is under way ends, what comes later is never answered. */
+function mortal(system: FileSystem): { system: FileSystem; kill(): Promise<void> } {
+  let dead = false;
+  const underWay = new Set<Promise<unknown>>();
+  const guarded = new Proxy(system, {
+    get(target, name: keyof FileSystem) {
+      const call = target[name] as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => {
+        if (dead) return new Promise(() => {});
+        const result = call.apply(target, args);
+        if (!(result instanceof Promise)) return result;
+        underWay.add(result);
+        const forget = () => void underWay.delete(result);
+        result.then(forget, forget);
+        return result.then((value) => (dead ? new Promise(() => {}) : value));
+      };
+    },
+  });
+  return {
+    system: guarded,
+    async kill() {
+      dead = true;
+      await Promise.allSettled(underWay);
     },
   };
 }

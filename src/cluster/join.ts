@@ -50,7 +50,7 @@ export interface JoinOptions {
 
 /**
  * Brings a directory and a log together. Afterwards the tree is the log's state at the tree's position (or, after a crash, will
- * be at `store.comparableFrom`), and the record after it can be read; or `RefusedError` says why not.
+ * be at `comparableFrom`), and the record after it can be read; or `RefusedError` says why not.
  */
 export class Joining {
   readonly #parts: JoinParts;
@@ -59,17 +59,28 @@ export class Joining {
   /** Joined before, in this process: from then on the tree has been compared with the log at every record. */
   #wasInStep = false;
 
+  #comparableFrom: Position;
+
   constructor(parts: JoinParts) {
     this.#parts = parts;
     this.#mayAdopt = parts.adopt;
+    this.#comparableFrom = parts.store.comparableFrom;
+  }
+
+  /** Before this position the tree may hold files of later records already, after a crash; its digest says nothing then. */
+  get comparableFrom(): Position {
+    return this.#comparableFrom;
   }
 
   get logId(): string {
     return this.#parts.store.recorded?.logId ?? '';
   }
 
-  /** @throws RefusedError */
-  async join(log: ChangeLog, options: JoinOptions): Promise<void> {
+  /**
+   * @returns a head of the log, not older than the call
+   * @throws RefusedError
+   */
+  async join(log: ChangeLog, options: JoinOptions): Promise<Position> {
     const { store } = this.#parts;
     const head = await log.head();
     const isNew = !store.recorded || (head === START && store.recorded.position === START);
@@ -79,6 +90,7 @@ export class Joining {
     } else await this.#resume(log, head, options.signal);
     this.#mayAdopt = false;
     this.#wasInStep = true;
+    return isNew ? log.head() : head;
   }
 
   /** Text for an operator whose node knows more than its log. */
@@ -171,7 +183,7 @@ export class Joining {
     if (store.incomplete || store.tree.position < trimmed) {
       logger.info('snapshot-needed', { position: store.tree.position, trimmed, incomplete: store.incomplete });
       await this.#restore(await latestSnapshot(log), undefined);
-    } else if (store.comparableFrom <= recorded.position && store.tree.digest !== recorded.digest) {
+    } else if (this.#comparableFrom <= recorded.position && store.tree.digest !== recorded.digest) {
       // Somebody changed files while the node was down.
       logger.error('directory-differs', { position: recorded.position });
       await this.mend(log, recorded.digest, signal);
@@ -182,7 +194,7 @@ export class Joining {
   #certain(): Certain {
     const { store } = this.#parts;
     const { position, digest } = store.tree;
-    if (this.#wasInStep && !store.incomplete && position >= store.comparableFrom)
+    if (this.#wasInStep && !store.incomplete && position >= this.#comparableFrom)
       return { logId: this.logId, position, digest };
     return store.recorded!;
   }
@@ -198,14 +210,15 @@ export class Joining {
   ): Promise<string | undefined> {
     const { store, logUrl } = this.#parts;
     const { recorded, head, trimmed, signal } = options;
-    const reached = Math.max(recorded.position, store.incomplete ? START : store.comparableFrom) as Position;
-    if (head < reached) return this.aheadText(reached, head);
+    const reached = Math.max(recorded.position, store.incomplete ? START : this.#comparableFrom) as Position;
+    if (head === START) return this.aheadText(reached, head);
     const logId = await logIdOf(log);
     if (logId !== recorded.logId)
       return (
         `this node follows the log ${recorded.logId}, and ${logUrl} is the log ${logId}: ` +
         'give the node its own log, or start it with `adopt` to take the state of this one'
       );
+    if (head < reached) return this.aheadText(reached, head);
     if (recorded.position > trimmed && !store.incomplete) {
       const record = await recordAfter(log, (recorded.position - 1) as Position, signal);
       if (record && record.digest !== recorded.digest)
@@ -237,6 +250,7 @@ export class Joining {
     const { store, catalog } = this.#parts;
     const touched = await store.restore(snapshot, keepIn === undefined ? {} : { keepIn });
     catalog.apply(touched);
+    this.#comparableFrom = snapshot.position;
   }
 
   #aside(): string {

@@ -10,6 +10,7 @@ export class LogLink {
   readonly #logger: Logger;
   #log: ChangeLog | undefined;
   #opening: Promise<ChangeLog> | undefined;
+  #failure: unknown;
 
   constructor(options: { log: ChangeLog | (() => Promise<ChangeLog>); clock: Clock; logger: Logger }) {
     if (typeof options.log === 'function') this.#open = options.log;
@@ -21,7 +22,10 @@ export class LogLink {
   /** @throws UnavailableError  there has been no connection yet */
   get(): ChangeLog {
     if (this.#log) return this.#log;
-    throw new UnavailableError('log-unreachable', 'the log has not been reached yet');
+    if (this.#failure instanceof UnavailableError) throw this.#failure;
+    const reason =
+      this.#failure === undefined ? 'has not been reached yet' : `cannot be opened: ${messageOf(this.#failure)}`;
+    throw new UnavailableError('log-unreachable', `the log ${reason}`, { cause: this.#failure });
   }
 
   /** One try. */
@@ -42,6 +46,7 @@ export class LogLink {
         return await this.open();
       } catch (error) {
         if (attempt === 0) this.#logger.warn('log-unreachable', { reason: messageOf(error) });
+        this.#failure = error;
         onFailure(error);
         await this.#clock.sleep(Math.min(RETRY_MS_MAX, 100 * 2 ** attempt), signal);
       }

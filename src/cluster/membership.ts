@@ -6,8 +6,8 @@ import { withinMs } from './waiting.ts';
 export interface MembershipPorts {
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The log, or throws `UnavailableError` while there is no connection. */
-  log(): ChangeLog;
+  /** A connection to the log; waits for one. */
+  connect(signal: AbortSignal): Promise<ChangeLog>;
   /** This node now. */
   status(): NodeStatus;
   /** The log answered: `head`, or why it did not. Called after every beat. */
@@ -56,7 +56,7 @@ export class Membership {
     while (!signal.aborted) {
       this.#early = new AbortController();
       try {
-        const log = this.#ports.log();
+        const log = await this.#ports.connect(signal);
         const both = Promise.all([log.announce(this.#ports.status()), this.#ports.askHead()]);
         const [, head] = await withinMs(clock, BEAT_ANSWER_MS_MAX, both, 'the log’s answer');
         if (!signal.aborted) this.#ports.onBeat({ head });
@@ -71,13 +71,15 @@ export class Membership {
     const { clock, logger } = this.#ports;
     while (!signal.aborted) {
       try {
-        for await (const peers of this.#ports.log().peers(signal)) {
+        const log = await this.#ports.connect(signal);
+        for await (const peers of log.peers(signal)) {
           this.#peers = peers;
           this.#ports.onPeers(peers);
         }
       } catch (error) {
         this.#peers = [];
-        if (!(error instanceof UnavailableError)) logger.warn('peers-failed', { reason: messageOf(error) });
+        if (!signal.aborted && !(error instanceof UnavailableError))
+          logger.warn('peers-failed', { reason: messageOf(error) });
       }
       await clock.sleep(BEAT_MS, signal).catch(() => {});
     }

@@ -6,7 +6,7 @@ import { systemClock, UnavailableError, UncertainError, UserError } from '../bas
 import { createWorkspace } from '../catalog/index.ts';
 import type { MemoryCall, MemoryFault } from '../log/index.ts';
 import { type Position, treePath } from '../tree/index.ts';
-import { increment, put, read, testCluster, until, writeFiles } from './harness.ts';
+import { increment, put, read, testCluster, until } from './harness.ts';
 import { RefusedError } from './index.ts';
 import { type ClusterNode, NotPrimaryError } from './types.ts';
 
@@ -31,7 +31,9 @@ describe('writing', () => {
   });
 
   it('concurrent writers on three nodes lose nothing', async () => {
-    const nodes = [await cluster.start('a'), await cluster.start('b'), await cluster.start('c')].map(({ node }) => node);
+    const nodes = [await cluster.start('a'), await cluster.start('b'), await cluster.start('c')].map(
+      ({ node }) => node,
+    );
     const each = async (node: ClusterNode) => {
       for (let n = 0; n < 15; n++) await increment(node, 'counter');
     };
@@ -44,7 +46,9 @@ describe('writing', () => {
   });
 
   it('of all who create one workspace at once, one wins, and the others are told that it is there', async () => {
-    const nodes = [await cluster.start('a'), await cluster.start('b'), await cluster.start('c')].map(({ node }) => node);
+    const nodes = [await cluster.start('a'), await cluster.start('b'), await cluster.start('c')].map(
+      ({ node }) => node,
+    );
     const env = { now: 0, random: Math.random, user: 'test' };
     const create = (node: ClusterNode) =>
       node.write({
@@ -71,7 +75,10 @@ describe('writing', () => {
     const { node } = await cluster.start('a');
     const before = node.position;
     const written = await Promise.all(Array.from({ length: 50 }, () => increment(node, 'counter')));
-    assert.deepEqual(written.map(({ result }) => result).sort((x, y) => x - y), Array.from({ length: 50 }, (_, n) => n + 1));
+    assert.deepEqual(
+      written.map(({ result }) => result).sort((x, y) => x - y),
+      Array.from({ length: 50 }, (_, n) => n + 1),
+    );
     assert(node.position - before <= 2, `${node.position - before} records`);
   });
 
@@ -251,7 +258,11 @@ describe('when the log fails', () => {
     let lost = false;
     const a = await cluster.start('a', {
       fault: (call) => (lost && call === 'append' ? { kind: 'lost-request' } : undefined),
-      clock: { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 20, signal), monotonicMs: () => performance.now() * 20 },
+      clock: {
+        ...systemClock,
+        sleep: (ms, signal) => systemClock.sleep(ms / 20, signal),
+        monotonicMs: () => performance.now() * 20,
+      },
     });
     lost = true;
     await assert.rejects(put(a.node, 'x', '1'), UncertainError);
@@ -413,9 +424,11 @@ describe('coming back', () => {
     for (let round = 0; round < 3; round++) {
       const name = `b-${round}`;
       const dropped = await cluster.start(name);
-      const writes = Promise.allSettled(Array.from({ length: 30 }, (_, n) => put(dropped.node, `f${n % 7}`, `${round}-${n}`)));
+      const writes = Promise.allSettled(
+        Array.from({ length: 30 }, (_, n) => put(dropped.node, `f${n % 7}`, `${round}-${n}`)),
+      );
       await put(b.node, 'meanwhile', String(round));
-      dropped.crash();
+      await dropped.crash();
       await writes;
       await increment(a.node, 'counter');
       const back = await cluster.start(name, { dataDir: dropped.dataDir });
@@ -465,7 +478,10 @@ describe('what a node tells', () => {
     b.node.setRole('paused');
     assert.equal(b.node.status().state, 'paused');
     await put(a.node, 'x', '1');
-    await assert.rejects(put(b.node, 'y', '1'), (error) => error instanceof UnavailableError && error.code === 'node-paused');
+    await assert.rejects(
+      put(b.node, 'y', '1'),
+      (error) => error instanceof UnavailableError && error.code === 'node-paused',
+    );
     await assert.rejects(b.node.catchUp(), UnavailableError);
     assert.equal(b.node.position, 1);
     b.node.setRole('both');
@@ -506,15 +522,16 @@ describe('snapshots', () => {
   it('a primary puts one after so many records', async () => {
     const { node, log } = await cluster.start('a', { snapshotEveryRecords: 5, random: () => 0 });
     for (let n = 0; n < 12; n++) await put(node, 'x', String(n));
-    let at: number | undefined;
-    void (async () => {
-      while (at === undefined) {
-        const latest = await log.latestSnapshot();
-        latest?.body.destroy();
-        at = latest?.at;
-      }
-    })();
-    await until('a snapshot', () => at !== undefined);
+    let taken = 0;
+    const look = async () => {
+      const latest = await log.latestSnapshot();
+      latest?.body.destroy();
+      taken = latest?.at ?? 0;
+    };
+    await until('a snapshot', () => {
+      void look();
+      return taken >= 5;
+    });
   });
 
   it('is of one moment, though writing goes on', async () => {

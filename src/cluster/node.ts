@@ -76,7 +76,7 @@ export class Node implements ClusterNode {
 
   constructor(parts: NodeParts) {
     const { clock, random, logger, store, catalog, link, joining } = parts;
-    const { comparableFrom } = store;
+    const comparableFrom = () => joining.comparableFrom;
     this.#parts = parts;
     this.name = parts.name;
     this.catalog = catalog;
@@ -92,7 +92,7 @@ export class Node implements ClusterNode {
       replica: this.#replica,
       connect: (signal) => this.#connect(signal),
       join: async (log, signal) => {
-        await joining.join(log, {
+        const head = await joining.join(log, {
           role: this.#role,
           signal,
           onWaiting: (reason) => {
@@ -101,7 +101,7 @@ export class Node implements ClusterNode {
             this.#lookAround();
           },
         });
-        this.#onJoined();
+        this.#onJoined(head);
       },
       fetchContents: (log, record) => fetchBlobs(log, store, record),
       mend: (log, expected, signal) => joining.mend(log, expected, signal),
@@ -131,7 +131,7 @@ export class Node implements ClusterNode {
     this.#membership = new Membership({
       clock,
       logger,
-      log: () => link.get(),
+      connect: (signal) => this.#connect(signal),
       status: () => this.#announcement(),
       askHead: () => this.#head.answer(),
       onBeat: (outcome) => {
@@ -153,6 +153,8 @@ export class Node implements ClusterNode {
     this.#loops = Promise.all([this.#follower.run(signal), this.#membership.run(signal)]);
     if (this.#role === 'paused') this.#started.resolve();
     await this.#started.promise;
+    // Short of a long catch-up, who opens a node finds it in step.
+    if (this.#joined) await this.#applied(this.#heard).catch(() => {});
   }
 
   get role(): Role {
@@ -302,12 +304,13 @@ export class Node implements ClusterNode {
     this.#lookAround();
   }
 
-  #onJoined(): void {
+  #onJoined(head: Position): void {
     this.#reached();
+    // Also when it is less than before: another state may have been taken from the log.
+    this.#heard = Math.max(head, this.position) as Position;
     this.#waitingFor = undefined;
     if (!this.#joined) {
       this.#joined = true;
-      this.#heard = Math.max(this.#heard, this.position, this.#parts.store.comparableFrom) as Position;
       void this.#readRecent();
     }
     this.#remember(this.position);

@@ -24,8 +24,8 @@ const short = (digest: Digest) => `${digest.slice(0, 12)}…`;
 
 export interface ReplicaParts {
   readonly tree: Tree;
-  /** Before this position the tree may hold files of later records already, after a crash; its digest says nothing then. */
-  readonly comparableFrom: Position;
+  /** From which position on the tree's digest must be the log's; see `Joining`. */
+  comparableFrom(): Position;
   readonly catalog: Catalog;
   readonly recent: RecentChanges;
   readonly clock: Clock;
@@ -73,7 +73,7 @@ export class Replica {
     );
     catalog.apply(touched);
     recent.add(position, record.changes);
-    if (position >= comparableFrom && tree.digest !== record.digest)
+    if (position >= comparableFrom() && tree.digest !== record.digest)
       throw new DigestMismatchError(position, record.digest, tree.digest);
     this.settled();
   }
