@@ -1,4 +1,5 @@
 export * from './change-log.ts';
+export { type EmbeddedLogOptions, openEmbeddedLog } from './embedded/index.ts';
 export { BlobMismatchError, LogClosedError, LogInUseError, LogRefusedError } from './errors.ts';
 export {
   type MemoryCall,

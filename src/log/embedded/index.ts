@@ -1,0 +1,276 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { Worker } from 'node:worker_threads';
+import { type Clock, systemClock, UnavailableError, UncertainError } from '../../base/index.ts';
+import type { ContentHash, Position } from '../../tree/index.ts';
+import {
+  type Appended,
+  type ChangeLog,
+  type HeadMoved,
+  type LogPromises,
+  type LogRecord,
+  type NodeStatus,
+  TrimmedError,
+} from '../change-log.ts';
+import { checkRecordBytes, checkTrim, LogClosedError, LogInUseError } from '../errors.ts';
+import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Feed } from '../feed.ts';
+import { PeerList } from '../peers.ts';
+import type { Reply, Request, WorkerData } from './protocol.ts';
+import { FileStore } from './store.ts';
+
+export interface EmbeddedLogOptions {
+  /** Folder of the log, absolute; made when missing. */
+  readonly folder: string;
+  /** How long to wait for another process that has the log open, in milliseconds. Default: 1000. */
+  readonly waitMs?: number;
+  /** For forgetting nodes that are not heard of any more. */
+  readonly clock?: Clock;
+  readonly peerTtlMs?: number;
+}
+
+const RECORD_BYTES_MAX = 32 * 1024 * 1024;
+/** The newest records are kept in memory for readers who follow. */
+const RECENT_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
+ * A log in a folder of this machine: records in an SQLite database (write-ahead log, synced before an append is acknowledged),
+ * snapshots and blobs in files beside it. Only one process at a time can have it open; others reach it through `serveLog`.
+ *
+ * @throws LogInUseError     another process has it open
+ * @throws UnavailableError  the folder or the database cannot be used
+ */
+export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<ChangeLog> {
+  const { folder, waitMs = 1000 } = options;
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new UnavailableError(
+      'log-unusable',
+      `the folder of the log, ${folder}, cannot be made: ${(error as Error).message}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  const workerData: WorkerData = { file: path.join(folder, 'log.sqlite'), waitMs };
+  // The published package is compiled.
+  const script = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
+  const worker = new Worker(new URL(script, import.meta.url), {
+    workerData,
+    // It is part of what is supported from this version of Node on, and the warning would be in every node's log.
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  });
+  const opened = await firstReply(worker, folder);
+  const files = new FileStore(folder);
+  await files.clean();
+  return new EmbeddedLog(worker, opened, files, options);
+}
+
+async function firstReply(worker: Worker, folder: string): Promise<Extract<Reply, { kind: 'opened' }>> {
+  const reply = await new Promise<Reply>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+  });
+  if (reply.kind === 'opened') return reply;
+  await worker.terminate();
+  if (reply.kind === 'in-use') throw new LogInUseError(folder);
+  throw new UnavailableError(
+    'log-unusable',
+    `the log in ${folder} cannot be opened: ${'message' in reply ? reply.message : reply.kind}`,
+  );
+}
+
+interface Call {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: unknown) => void;
+  /** What to say when the thread ends before it answers. */
+  readonly lost: () => Error;
+}
+
+class EmbeddedLog implements ChangeLog {
+  readonly promises: LogPromises = { durability: 'power-loss', recordBytesMax: RECORD_BYTES_MAX };
+  readonly #worker: Worker;
+  readonly #files: FileStore;
+  readonly #feed: Feed;
+  readonly #peers: PeerList;
+  readonly #calls = new Map<number, Call>();
+  #lastCall = 0;
+  #trimmed: Position;
+  /** Bodies of appends under way, for the readers who follow. */
+  readonly #bodies = new Map<number, Uint8Array>();
+  #closing: Promise<void> | undefined;
+  #broken: Error | undefined;
+
+  constructor(
+    worker: Worker,
+    opened: Extract<Reply, { kind: 'opened' }>,
+    files: FileStore,
+    options: EmbeddedLogOptions,
+  ) {
+    this.#worker = worker;
+    this.#files = files;
+    this.#feed = new Feed(opened.head as Position, RECENT_BYTES_MAX);
+    this.#peers = new PeerList(options.clock ?? systemClock, options.peerTtlMs);
+    this.#trimmed = opened.trimmed as Position;
+    worker.on('message', (reply: Reply) => this.#receive(reply));
+    worker.once('error', (error) => this.#fail(error));
+    worker.once('exit', () => this.#fail(new LogClosedError()));
+  }
+
+  async append(after: Position, body: Uint8Array): Promise<Appended | HeadMoved> {
+    this.#checkOpen();
+    checkRecordBytes(body, RECORD_BYTES_MAX);
+    // Two copies: one moves to the thread, the other goes to the readers, and the caller keeps his.
+    const mine = Buffer.from(body);
+    const lost = () => new UncertainError('the log was closed before it answered');
+    const sent = new Uint8Array(mine);
+    const reply = await this.#call(
+      (id) => {
+        this.#bodies.set(id, mine);
+        return { kind: 'append', id, after, body: sent };
+      },
+      lost,
+      [sent.buffer],
+    );
+    if (reply.kind === 'appended') return { kind: 'appended', position: reply.position as Position };
+    if (reply.kind === 'head-moved') return { kind: 'head-moved', head: reply.head as Position };
+    throw unexpected(reply);
+  }
+
+  async *read(after: Position, signal: AbortSignal): AsyncIterableIterator<readonly LogRecord[]> {
+    this.#checkOpen();
+    if (after < this.#trimmed) throw new TrimmedError(this.#trimmed);
+    yield* this.#feed.read(after, signal, (from) => this.#load(from));
+  }
+
+  async head(): Promise<Position> {
+    this.#checkOpen();
+    return this.#feed.head;
+  }
+
+  async putSnapshot(at: Position, body: Readable): Promise<void> {
+    this.#checkOpen(body);
+    await this.#files.putSnapshot(at, body);
+  }
+
+  async latestSnapshot(): Promise<{ at: Position; body: Readable } | undefined> {
+    this.#checkOpen();
+    return this.#files.latestSnapshot();
+  }
+
+  async putBlob(hash: ContentHash, body: Readable): Promise<void> {
+    this.#checkOpen(body);
+    await this.#files.putBlob(hash, body);
+  }
+
+  async hasBlob(hash: ContentHash): Promise<boolean> {
+    this.#checkOpen();
+    return this.#files.hasBlob(hash);
+  }
+
+  async getBlob(hash: ContentHash): Promise<Readable | undefined> {
+    this.#checkOpen();
+    return this.#files.getBlob(hash);
+  }
+
+  async announce(status: NodeStatus): Promise<void> {
+    this.#checkOpen();
+    this.#peers.announce(status);
+  }
+
+  async *peers(signal: AbortSignal): AsyncIterableIterator<readonly NodeStatus[]> {
+    this.#checkOpen();
+    yield* this.#peers.watch(signal);
+  }
+
+  async trim(upTo: Position): Promise<void> {
+    this.#checkOpen();
+    checkTrim(upTo, await this.#files.latestSnapshotAt());
+    const reply = await this.#call(
+      (id) => ({ kind: 'trim', id, upTo }),
+      () => new LogClosedError(),
+    );
+    if (reply.kind !== 'trimmed') throw unexpected(reply);
+    this.#trimmed = reply.trimmed as Position;
+  }
+
+  async trimmed(): Promise<Position> {
+    this.#checkOpen();
+    return this.#trimmed;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    // Behind everything that was asked for before.
+    const done = this.#call(
+      (id) => ({ kind: 'close', id }),
+      () => new LogClosedError(),
+    );
+    this.#feed.close();
+    this.#peers.close();
+    await done.catch(() => {});
+    await this.#worker.terminate();
+  }
+
+  async #load(after: Position): Promise<readonly LogRecord[]> {
+    const limits = { bytesMax: BATCH_BYTES_MAX, recordsMax: BATCH_RECORDS_MAX };
+    const reply = await this.#call(
+      (id) => ({ kind: 'load', id, after, ...limits }),
+      () => new LogClosedError(),
+    );
+    if (reply.kind === 'trimmed') throw new TrimmedError(reply.trimmed as Position);
+    if (reply.kind === 'loaded') return reply.records as readonly LogRecord[];
+    throw unexpected(reply);
+  }
+
+  #call(request: (id: number) => Request, lost: () => Error, transfer: ArrayBuffer[] = []): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      if (this.#broken !== undefined)
+        return reject(new UnavailableError('log-closed', this.#broken.message, { cause: this.#broken }));
+      const id = ++this.#lastCall;
+      this.#calls.set(id, { resolve, reject, lost });
+      this.#worker.postMessage(request(id), transfer);
+    });
+  }
+
+  #receive(reply: Reply): void {
+    if (!('id' in reply)) return;
+    const call = this.#calls.get(reply.id);
+    const body = this.#bodies.get(reply.id);
+    this.#calls.delete(reply.id);
+    this.#bodies.delete(reply.id);
+    if (reply.kind === 'failed') {
+      if (reply.head > this.#feed.head) this.#feed.reset(reply.head as Position);
+      const message = `the log failed: ${reply.message}`;
+      call?.reject(reply.uncertain ? new UncertainError(message) : new UnavailableError('log-failed', message));
+      return;
+    }
+    if (reply.kind === 'appended' && body !== undefined)
+      this.#feed.push({ position: reply.position as Position, body });
+    call?.resolve(reply);
+  }
+
+  #fail(error: Error): void {
+    this.#broken ??= error;
+    this.#feed.close();
+    this.#peers.close();
+    for (const call of this.#calls.values()) call.reject(call.lost());
+    this.#calls.clear();
+    this.#bodies.clear();
+  }
+
+  #checkOpen(body?: Readable): void {
+    if (this.#closing === undefined && this.#broken === undefined) return;
+    body?.destroy();
+    throw new LogClosedError();
+  }
+}
+
+function unexpected(reply: Reply): Error {
+  return new Error(`unexpected answer of the log's thread: ${reply.kind}`);
+}

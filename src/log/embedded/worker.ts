@@ -1,0 +1,168 @@
+/**
+ * The thread of an embedded log: the only one that touches the database. Appends that wait are taken in one transaction, so
+ * that they share one file sync.
+ */
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { Reply, Request, WorkerData } from './protocol.ts';
+
+/** Version of the tables. History: 1, the first. */
+const SCHEMA_VERSION = 1;
+/** Code of a database that another process has locked. @see https://www.sqlite.org/rescode.html */
+const SQLITE_BUSY = 5;
+
+const port = parentPort!;
+const { file, waitMs } = workerData as WorkerData;
+const reply = (message: Reply) => port.postMessage(message);
+
+let database: DatabaseSync | undefined;
+try {
+  database = open();
+} catch (error) {
+  const { errcode, message } = error as Error & { errcode?: number };
+  reply(errcode === SQLITE_BUSY ? { kind: 'in-use' } : { kind: 'unusable', message });
+  port.close();
+}
+if (database !== undefined) serve(database);
+
+function open(): DatabaseSync {
+  const db = new DatabaseSync(file, { timeout: waitMs });
+  try {
+    // In this order: in exclusive mode from the start, the write-ahead log needs no shared memory, and works on network drives.
+    db.exec('PRAGMA locking_mode = EXCLUSIVE');
+    db.exec('PRAGMA journal_mode = WAL');
+    db.exec('PRAGMA synchronous = FULL');
+    // The lock is taken by the first transaction, and kept.
+    db.exec('BEGIN EXCLUSIVE');
+    const version = (db.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
+    if (version > SCHEMA_VERSION)
+      throw new Error(`${file} was written by a newer version (${version}, this one knows ${SCHEMA_VERSION})`);
+    db.exec('CREATE TABLE IF NOT EXISTS records (position INTEGER PRIMARY KEY, body BLOB NOT NULL)');
+    db.exec('CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID');
+    db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+    db.exec('COMMIT');
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function serve(db: DatabaseSync): void {
+  const statements = {
+    insert: db.prepare('INSERT INTO records (position, body) VALUES (?, ?)'),
+    load: db.prepare('SELECT position, body FROM records WHERE position > ? ORDER BY position LIMIT ?'),
+    remove: db.prepare('DELETE FROM records WHERE position <= ?'),
+    setTrimmed: db.prepare(
+      "INSERT INTO numbers VALUES ('trimmed', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    ),
+  };
+  const number = (sql: string) => (db.prepare(sql).get() as { value: number | null } | undefined)?.value ?? 0;
+  let trimmed = number("SELECT value FROM numbers WHERE name = 'trimmed'");
+  let head = Math.max(trimmed, number('SELECT max(position) AS value FROM records'));
+  reply({ kind: 'opened', head, trimmed });
+
+  port.on('message', (first: Request) => {
+    const waiting = [first];
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
+      waiting.push(next.message as Request);
+    for (let i = 0; i < waiting.length; ) {
+      const request = waiting[i]!;
+      if (request.kind === 'append') {
+        const group: Extract<Request, { kind: 'append' }>[] = [];
+        for (; i < waiting.length && waiting[i]!.kind === 'append'; i++)
+          group.push(waiting[i] as (typeof group)[number]);
+        append(group);
+        continue;
+      }
+      i++;
+      if (request.kind === 'load') load(request, statements.load);
+      else if (request.kind === 'trim') trim(request.id, request.upTo);
+      else {
+        db.close();
+        reply({ kind: 'done', id: request.id });
+        port.close();
+      }
+    }
+  });
+
+  function append(group: readonly Extract<Request, { kind: 'append' }>[]): void {
+    const replies: Reply[] = [];
+    let next = head;
+    let committing = false;
+    try {
+      db.exec('BEGIN IMMEDIATE');
+      for (const { id, after, body } of group) {
+        if (after === next) {
+          statements.insert.run(++next, body);
+          replies.push({ kind: 'appended', id, position: next });
+        } else replies.push({ kind: 'head-moved', id, head: next });
+      }
+      committing = true;
+      db.exec('COMMIT');
+      head = next;
+      replies.forEach(reply);
+    } catch (error) {
+      // A commit that failed may have reached the disk all the same.
+      const uncertain = committing || !rollBack();
+      if (committing) rollBack();
+      head = newestOr(head);
+      for (const { id } of group) reply({ kind: 'failed', id, message: (error as Error).message, uncertain, head });
+    }
+  }
+
+  function trim(id: number, upTo: number): void {
+    try {
+      if (upTo > trimmed) {
+        db.exec('BEGIN IMMEDIATE');
+        statements.remove.run(upTo);
+        statements.setTrimmed.run(upTo);
+        db.exec('COMMIT');
+        trimmed = upTo;
+      }
+      reply({ kind: 'trimmed', id, trimmed });
+    } catch (error) {
+      rollBack();
+      reply({ kind: 'failed', id, message: (error as Error).message, uncertain: false, head });
+    }
+  }
+
+  function load(request: Extract<Request, { kind: 'load' }>, statement: StatementSync): void {
+    const { id, after, bytesMax, recordsMax } = request;
+    try {
+      if (after < trimmed) {
+        reply({ kind: 'trimmed', id, trimmed });
+        return;
+      }
+      const records: { position: number; body: Uint8Array }[] = [];
+      let bytes = 0;
+      for (const row of statement.iterate(after, recordsMax)) {
+        const { position, body } = row as { position: number; body: Uint8Array };
+        bytes += body.length;
+        if (records.length > 0 && bytes > bytesMax) break;
+        records.push({ position, body });
+      }
+      const buffers = records.map(({ body }) => body.buffer as ArrayBuffer);
+      port.postMessage({ kind: 'loaded', id, records } satisfies Reply, [...new Set(buffers)]);
+    } catch (error) {
+      reply({ kind: 'failed', id, message: (error as Error).message, uncertain: false, head });
+    }
+  }
+
+  function newestOr(known: number): number {
+    try {
+      return Math.max(trimmed, number('SELECT max(position) AS value FROM records'));
+    } catch {
+      return known;
+    }
+  }
+
+  function rollBack(): boolean {
+    try {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
