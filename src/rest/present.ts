@@ -176,6 +176,8 @@ export function presentStyle(x: Exchange, style: Style): XmlElement {
   const root = rootOf(x.view, style);
   const { elements } = rebuilt(root, {
     id: drop,
+    // What languageVersion was called long ago.
+    sldVersion: drop,
     workspace: (child) => (workspace === undefined ? child : el('workspace', [el('name', workspace.name)])),
   });
   // Old files say neither format nor version; clients look for them before the file name.
