@@ -135,7 +135,7 @@ test('from nothing', () => {
     fc.property(fc.array(fc.array(fc.tuple(step, how), { maxLength: 25 }), { maxLength: 4 }), (drafts) =>
       holds({}, drafts),
     ),
-    { numRuns: 150 },
+    { numRuns: 500 },
   );
 });
 
@@ -157,6 +157,6 @@ test('from a catalog as GeoServer writes it', () => {
     fc.property(fc.array(fc.array(fc.tuple(disturb, how), { maxLength: 8 }), { maxLength: 3 }), (drafts) =>
       holds(files, drafts),
     ),
-    { numRuns: 150 },
+    { numRuns: 500 },
   );
 });

@@ -78,11 +78,13 @@ function unlink(tables: Tables, entry: FileEntry): void {
   delist(tables, entry);
   const next = index === 'settings.id' ? undefined : tables.first(index, object.id);
   if (next !== undefined) {
-    // Anew: while it stood back, nobody kept its name in step with its resource's.
+    // A new entry: while it stood back, nobody kept its name in step with its resource's.
+    const fresh = entryOf(tables, next.object);
     tables.remove('duplicates', '', next);
     tables.remove(index, object.id, next);
-    tables.setFile(next.object.path, undefined);
-    setObject(tables, next.object.path, next.object);
+    tables.setFile(next.object.path, fresh);
+    tables.add(index, object.id, fresh);
+    enlist(tables, fresh);
   }
 }
 
