@@ -129,9 +129,9 @@ function send(reply: FastifyReply, answer: WmsAnswer): FastifyReply {
   // An exception comes with status 200, as WMS has it; this tells programs that it is one.
   if (answer.exception !== undefined) reply.header('x-graticule-exception', answer.exception);
   if (answer.status === 503) reply.header('retry-after', '1');
+  const { body } = answer;
+  // Always bytes: to a text Fastify would add a charset of its own.
   return reply.send(
-    typeof answer.body === 'string'
-      ? answer.body
-      : Buffer.from(answer.body.buffer, answer.body.byteOffset, answer.body.byteLength),
+    typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength),
   );
 }

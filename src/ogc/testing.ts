@@ -72,6 +72,8 @@ export function testNode(files: Files): TestNode {
     catchUp: absent,
     members: absent,
     status: absent,
+    snapshot: absent,
+    setRole: absent,
     close: () => Promise.resolve(),
   };
 }

@@ -46,7 +46,7 @@ export const documentEnd = xml`
 `;
 
 /** @param children  the layers inside, written already */
-export function layer(entry: LayerEntry, children: readonly Xml[] = []): Xml {
+export function layer(entry: LayerEntry, children: readonly (Xml | undefined)[] = []): Xml {
   // Without GetFeatureInfo no layer can be queried.
   return xml`
       <Layer queryable="0" opaque="${entry.opaque ? 1 : 0}">${

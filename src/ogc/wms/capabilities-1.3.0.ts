@@ -46,7 +46,7 @@ export const documentEnd = xml`
 `;
 
 /** @param children  the layers inside, written already */
-export function layer(entry: LayerEntry, children: readonly Xml[] = []): Xml {
+export function layer(entry: LayerEntry, children: readonly (Xml | undefined)[] = []): Xml {
   const { geographic: g } = entry;
   // Without GetFeatureInfo no layer can be queried.
   return xml`

@@ -1,6 +1,6 @@
 import { gzip } from 'node:zlib';
 import { LRUCache } from 'lru-cache';
-import type { Logger } from '../../base/index.ts';
+import { type Logger, messageOf } from '../../base/index.ts';
 import type { CatalogView, Layer, Resource } from '../../catalog/index.ts';
 import type { Position } from '../../tree/index.ts';
 import { trustedXml, type Xml } from '../../xml/index.ts';
@@ -94,16 +94,24 @@ export class CapabilitiesShelf {
       },
     };
     const { nodes, skipped } = listed(view, scope, namespace);
+    const fragments = this.#fragmentsFor(`${version} ${scope.workspace === undefined || scope.prefixed}`);
+    const write = (node: Node): Xml | undefined => {
+      try {
+        if (node.kind === 'layer') return this.#fragment(fragments, { ...node, version, scope });
+        return writer.layer(groupEntry(view, scope, node.group), node.children.map(write));
+      } catch (error) {
+        // Whatever is wrong with one layer, the others are listed.
+        const name = node.kind === 'layer' ? node.resource.name : node.group.name;
+        skipped.push({ name, problem: messageOf(error) });
+        return undefined;
+      }
+    };
+    const layers = nodes.map((node) => write(node)?.text ?? '');
     if (skipped.length > 0 && this.#reported !== position) {
       this.#reported = position;
       this.#logger.warn('wms.layers.skipped', { count: skipped.length, layers: skipped.slice(0, 20) });
     }
-    const fragments = this.#fragmentsFor(`${version} ${scope.workspace === undefined || scope.prefixed}`);
-    const write = (node: Node): Xml =>
-      node.kind === 'layer'
-        ? this.#fragment(fragments, { ...node, version, scope })
-        : writer.layer(groupEntry(view, scope, node.group), node.children.map(write));
-    const parts = [writer.documentStart(model).text, ...nodes.map((node) => write(node).text), writer.documentEnd.text];
+    const parts = [writer.documentStart(model).text, ...layers, writer.documentEnd.text];
     return Buffer.from(parts.join(''), 'utf8');
   }
 

@@ -56,9 +56,19 @@ export interface StyleEntry {
 }
 
 /** The tree of a document: what is listed where. */
-export type Node =
-  | { readonly kind: 'layer'; readonly layer: Layer; readonly resource: Resource }
-  | { readonly kind: 'group'; readonly group: LayerGroup; readonly children: readonly Node[] };
+export type Node = LayerNode | GroupNode;
+
+export interface LayerNode {
+  readonly kind: 'layer';
+  readonly layer: Layer;
+  readonly resource: Resource;
+}
+
+export interface GroupNode {
+  readonly kind: 'group';
+  readonly group: LayerGroup;
+  readonly children: readonly Node[];
+}
 
 /** Something that is not listed, and why; for the log. */
 export interface Skipped {
@@ -92,24 +102,32 @@ export function listed(
 ): { nodes: Node[]; skipped: Skipped[] } {
   const skipped: Skipped[] = [];
   if (namespace !== undefined && view.workspace(namespace) === undefined) return { nodes: [], skipped };
-  const inside = new Set<string>();
-  const groups: Node[] = [];
-  for (const group of groupsOf(view, scope)) {
-    if (!group.enabled || !group.advertised) continue;
-    if (group.mode !== 'SINGLE') for (const id of membersOf(group)) inside.add(id);
-    if (namespace !== undefined && view.workspaceOf(group)?.name !== namespace) continue;
-    groups.push(groupNode(view, group, skipped, new Set()));
+  const groups = [...groupsOf(view, scope)].filter(({ enabled, advertised }) => enabled && advertised);
+  const inside = new Set(groups.filter(({ mode }) => mode !== 'SINGLE').flatMap((group) => [...membersOf(group)]));
+  const isWanted = (object: Layer | LayerGroup) =>
+    namespace === undefined || view.workspaceOf(object)?.name === namespace;
+  const nodes: Node[] = [];
+  const reached = new Set<string>();
+  const reach = (group: LayerGroup | undefined) => {
+    if (group === undefined || reached.has(group.id)) return;
+    reached.add(group.id);
+    for (const id of membersOf(group)) reach(view.byId('layerGroup', id));
+  };
+  // The second half is for groups that hold each other in a circle: one of them has to be the outermost.
+  const outermostFirst = [...groups.filter(({ id }) => !inside.has(id)), ...groups.filter(({ id }) => inside.has(id))];
+  for (const group of outermostFirst) {
+    if (inside.has(group.id) && reached.has(group.id)) continue;
+    reach(group);
+    if (!isWanted(group)) continue;
+    const node = groupNode(view, group, skipped, new Set());
+    if (hasName(group) || node.children.length > 0) nodes.push(node);
   }
-  const nodes: Node[] = groups.filter(
-    (node) => node.kind === 'group' && (node.children.length > 0 || hasName(node.group)) && !inside.has(node.group.id),
-  );
   for (const layer of layersOf(view, scope)) {
     if (inside.has(layer.id)) continue;
     const node = layerNode(view, layer, skipped);
     if (node === undefined) continue;
-    const workspace = view.workspaceOf(layer);
-    if (namespace !== undefined && workspace?.name !== namespace) continue;
-    if (scope.workspace === undefined && workspace?.isolated === true) continue;
+    if (!isWanted(layer)) continue;
+    if (scope.workspace === undefined && view.workspaceOf(layer)?.isolated === true) continue;
     nodes.push(node);
   }
   return { nodes, skipped };
@@ -140,7 +158,7 @@ function hasName(group: LayerGroup): boolean {
   return group.mode !== 'CONTAINER';
 }
 
-function groupNode(view: CatalogView, group: LayerGroup, skipped: Skipped[], above: ReadonlySet<string>): Node {
+function groupNode(view: CatalogView, group: LayerGroup, skipped: Skipped[], above: ReadonlySet<string>): GroupNode {
   const flat = group.mode === 'SINGLE' || group.mode === 'OPAQUE_CONTAINER';
   const children: Node[] = [];
   const path = new Set(above).add(group.id);
@@ -160,7 +178,7 @@ function groupNode(view: CatalogView, group: LayerGroup, skipped: Skipped[], abo
   return { kind: 'group', group, children };
 }
 
-function layerNode(view: CatalogView, layer: Layer, skipped: Skipped[]): Node | undefined {
+function layerNode(view: CatalogView, layer: Layer, skipped: Skipped[]): LayerNode | undefined {
   const skip = (problem: string): undefined => {
     skipped.push({ name: view.nameOf(layer), problem });
     return undefined;

@@ -116,7 +116,7 @@ const natural: ParameterType<number> = (value) => {
   return parsed !== undefined && parsed >= 0 ? Math.round(parsed) : undefined;
 };
 // GeoServer takes ids of one feature type after the other in parentheses, too.
-const ids: ParameterType<readonly string[]> = (value) => list(value.replace(/[()]/g, ',')).filter((id) => id !== '');
+const ids: ParameterType<readonly string[]> = (value) => list(value.replace(/[()]/g, ','))?.filter((id) => id !== '');
 const wild: ParameterType<string> = (value) => (value.trim() === '' ? undefined : value);
 
 const NONE: readonly string[] = [];
@@ -180,7 +180,7 @@ export function readGetMap(parameters: Parameters, version: WmsVersion): GetMap 
     throw new OgcException('MissingParameterValue', 'LAYERS is missing; it must be names of layers between commas', {
       locator: 'layers',
     });
-  if (read.styles.length > 1 && read.styles.length !== read.layers.length) {
+  if (read.styles.length !== read.layers.length && read.styles.some((name) => name !== '')) {
     const message = `${read.layers.length} layers are asked for, but ${read.styles.length} styles; give as many, or none`;
     throw new OgcException('StyleNotDefined', message, { locator: 'styles' });
   }

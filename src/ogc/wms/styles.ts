@@ -173,8 +173,15 @@ export function bodyHash(view: CatalogView, style: Style): ContentHash | undefin
   return path && view.hash(path);
 }
 
+const sldPaths = new WeakMap<Style, { readonly path: TreePath | undefined }>();
+
 function sldPath(style: Style): TreePath | undefined {
-  return inFolder(folderOf(style), style.filename.replace(/\.[^./]*$/, '.sld'));
+  let known = sldPaths.get(style);
+  if (known === undefined) {
+    known = { path: inFolder(folderOf(style), style.filename.replace(/\.[^./]*$/, '.sld')) };
+    sldPaths.set(style, known);
+  }
+  return known.path;
 }
 
 /** Title of the first UserStyle in a body, read once for each content; undefined when there is none. */
