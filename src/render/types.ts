@@ -1,5 +1,5 @@
-import type { Box, MapnikSource } from '../data/index.ts';
 import type { Filter } from '../data/filter/index.ts';
+import type { Box, MapnikSource } from '../data/index.ts';
 
 /** A picture of a map, to be drawn. */
 export interface MapRequest {

@@ -4,7 +4,7 @@ export { type Evaluated, type EvaluationContext, evaluate, evaluateExpression } 
 export { isFunction } from './functions.ts';
 export { boxOf, centroid } from './geometry.ts';
 export { parseGml } from './gml.ts';
-export { type Like, type LikePart, likeParts, likeRegex, likeSql } from './like.ts';
+export { type Like, type LikePart, likeMatches, likeParts, likeRegex, likeSql } from './like.ts';
 export {
   and,
   type ComparisonOperator,

@@ -1,0 +1,15 @@
+export { createRenderer, type RendererOptions } from './renderer.ts';
+export {
+  chooseStyle,
+  DEFAULT_STYLES,
+  type FeatureTypeStyle,
+  parseStyle,
+  type Rule,
+  readSldDocument,
+  type StyledLayerDescriptor,
+  type StyleLayer,
+  type StyleWarning,
+  type Symbolizer,
+  type UserStyle,
+} from './style/index.ts';
+export * from './types.ts';
