@@ -69,6 +69,13 @@ export class Follower {
     }
   }
 
+  /** Looks whether the tree is still what the log last confirmed, and has it mended if not. */
+  check(): void {
+    if (this.#halted || this.#mismatch) return;
+    const error = this.#ports.replica.check();
+    if (error) this.#differs(error);
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
       this.#turn = new AbortController();
@@ -98,9 +105,11 @@ export class Follower {
       await ports.mend(log, this.#mismatch.expected, turn);
       this.#mismatch = undefined;
       ports.onHalted(undefined);
-      replica.settled();
     }
+    const wrong = replica.check();
+    if (wrong) throw wrong;
     await ports.join(log, turn);
+    replica.replaced();
     progress();
     for await (const batch of log.read(replica.position, turn)) {
       ports.onReached(batch.at(-1)!.position);

@@ -84,7 +84,7 @@ export function testCluster() {
 }
 
 /** A file system that can die: what is under way ends, what comes later is never answered. */
-function mortal(system: FileSystem): { system: FileSystem; kill(): Promise<void> } {
+export function mortal(system: FileSystem): { system: FileSystem; kill(): Promise<void> } {
   let dead = false;
   const underWay = new Set<Promise<unknown>>();
   const guarded = new Proxy(system, {

@@ -3,9 +3,9 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { systemClock, UnavailableError, UncertainError, UserError } from '../base/index.ts';
-import { createWorkspace } from '../catalog/index.ts';
+import { type Catalog, createWorkspace } from '../catalog/index.ts';
 import type { MemoryCall, MemoryFault } from '../log/index.ts';
-import { type Position, treePath } from '../tree/index.ts';
+import { contentHash, type Position, treePath } from '../tree/index.ts';
 import { increment, put, read, testCluster, until } from './harness.ts';
 import { RefusedError } from './index.ts';
 import { type ClusterNode, NotPrimaryError } from './types.ts';
@@ -454,6 +454,49 @@ describe('coming back', () => {
     const aside = readdirSync(path.join(a.dataDir, 'cluster')).find((name) => name.startsWith('aside-'));
     assert.equal(readFileSync(path.join(a.dataDir, 'cluster', aside!, 'x'), 'utf8'), 'edited');
     assert.equal(readFileSync(path.join(a.dataDir, 'z'), 'utf8'), '3');
+  });
+});
+
+describe('when a tree is not what the log says', () => {
+  /** Puts a file into a node's tree behind everybody's back. */
+  const tamper = (node: ClusterNode, name: string, text: string) => {
+    const { tree } = (node.catalog as Catalog).base;
+    const bytes = Buffer.from(text);
+    const entry = { hash: contentHash(bytes), size: bytes.length, pending: { kind: 'inline' as const, bytes } };
+    tree.layer.put(treePath(name), entry, [], []);
+  };
+
+  for (const when of ['the next record', 'its next write', 'its next heartbeat'] as const)
+    it(`${when} shows it, and it is mended`, async () => {
+      const a = await cluster.start('a', { files: { x: '1', y: '1' } });
+      const b = await cluster.start('b');
+      await put(a.node, 'z', '1');
+      await b.node.catchUp();
+      tamper(b.node, 'x', 'wrong');
+      tamper(b.node, 'extra', 'wrong');
+      if (when === 'the next record') await put(a.node, 'z', '2');
+      // What it would write was computed on a tree that nobody else has: it must not spread.
+      else if (when === 'its next write') await assert.rejects(put(b.node, 'w', '2'), UnavailableError);
+      await until('b is mended', () => b.events.some(({ event }) => event === 'tree-mended'));
+      await until('b is in step', () => b.node.status().state === 'in-step');
+      const mended = b.events.find(({ event }) => event === 'tree-mended');
+      assert.deepEqual(mended?.facts.paths, ['extra', 'x']);
+      await put(b.node, 'w', '3');
+      await a.node.catchUp();
+      assert.equal(b.node.digest, a.node.digest);
+      assert.deepEqual([read(b.node, 'x'), read(b.node, 'w'), read(b.node, 'extra')], ['1', '3', undefined]);
+    });
+
+  it('a record of a newer version stops the node, which serves on', async () => {
+    const a = await cluster.start('a', { files: { x: '1' } });
+    await a.log.append(a.node.position, Buffer.from('{"format":2,"kind":"changes"}'));
+    await until('a stops', () => a.node.status().state === 'stopped');
+    assert.match(a.node.status().reason ?? '', /format 2.*update this node/);
+    assert.equal(read(a.node, 'x'), '1');
+    await assert.rejects(put(a.node, 'x', '2'), UnavailableError);
+    const b = await cluster.start('b');
+    assert.equal(b.node.status().state, 'stopped');
+    assert.equal(read(b.node, 'x'), '1');
   });
 });
 

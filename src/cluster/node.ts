@@ -122,7 +122,10 @@ export class Node implements ClusterNode {
       draft: () => draftOf(catalog),
       position: () => this.position,
       refusal: () => this.#refusal(),
-      applyKnown: () => this.#applied(this.#heard),
+      applyKnown: async () => {
+        await this.#applied(this.#heard);
+        this.#follower.check();
+      },
       heard: (head) => this.#reached(head),
       applyOwn: (position, record) => this.#follower.applyOwn(position, record),
       askHead: () => this.#head.answer(),
@@ -137,6 +140,7 @@ export class Node implements ClusterNode {
       onBeat: (outcome) => {
         if ('head' in outcome) this.#reached(outcome.head);
         else this.#failed(outcome.error);
+        this.#follower.check();
         this.#lookAround();
       },
       onPeers: (peers) => this.#compare(peers),
@@ -313,8 +317,6 @@ export class Node implements ClusterNode {
       this.#joined = true;
       void this.#readRecent();
     }
-    this.#remember(this.position);
-    this.#replica.waiters.reached(this.position);
     this.#started.resolve();
     this.#lookAround();
   }

@@ -41,6 +41,8 @@ export class Replica {
   readonly waiters = new PositionWaiters();
   readonly #listeners = new Set<(position: Position) => void>();
   #stretchEndsMs: number | undefined;
+  /** Digest that the log has confirmed for the tree as it is. */
+  #confirmed: Digest | undefined;
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
@@ -62,7 +64,7 @@ export class Replica {
   /**
    * Applies the next record; one that has been applied already is passed over.
    *
-   * @throws DigestMismatchError  it is applied, and the tree is not what it should be: `settled` is to be called once it is
+   * @throws DigestMismatchError  it is applied, and the tree is not what it should be: call `replaced` once it is
    */
   apply(position: Position, record: ChangesRecord): void {
     const { tree, comparableFrom, catalog, recent } = this.#parts;
@@ -73,13 +75,31 @@ export class Replica {
     );
     catalog.apply(touched);
     recent.add(position, record.changes);
+    this.#confirmed = position >= comparableFrom() ? record.digest : undefined;
     if (position >= comparableFrom() && tree.digest !== record.digest)
       throw new DigestMismatchError(position, record.digest, tree.digest);
-    this.settled();
+    this.#settled();
+  }
+
+  /**
+   * Whether the tree is what it was when it was last compared with the log. A node whose memory is wrong must find out before
+   * it writes: the digest in its record would make all others doubt themselves.
+   */
+  check(): DigestMismatchError | undefined {
+    const { position, digest } = this.#parts.tree;
+    if (this.#confirmed === undefined || this.#confirmed === digest) return undefined;
+    return new DigestMismatchError(position, this.#confirmed, digest);
+  }
+
+  /** Another state has been taken from the log; it is right. */
+  replaced(): void {
+    const { tree } = this.#parts;
+    this.#confirmed = tree.position >= this.#parts.comparableFrom() ? tree.digest : undefined;
+    this.#settled();
   }
 
   /** The tree is right at its position: tells who waits and who listens. */
-  settled(): void {
+  #settled(): void {
     const { position } = this;
     this.waiters.reached(position);
     for (const listener of this.#listeners) {
