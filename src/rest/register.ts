@@ -82,10 +82,9 @@ async function answer(router: Router, deps: RestDependencies, call: Call): Promi
   }
   if (started.exchange !== undefined) reply.header('x-graticule-position', String(started.exchange.position));
   reply.code(rendered.status).headers(rendered.headers);
-  // An empty body of bytes goes out without a content type.
-  return reply.send(
-    rendered.body === '' && rendered.headers['content-type'] === undefined ? Buffer.alloc(0) : rendered.body,
-  );
+  return rendered.body === '' && rendered.headers['content-type'] === undefined
+    ? reply.send()
+    : reply.send(rendered.body);
 }
 
 async function evaluate(
