@@ -2,6 +2,8 @@ import { open } from 'node:fs/promises';
 import { clipCount, countOf, isUnrestricted, sift } from './batches.ts';
 import { mapnikSrs } from './crs.ts';
 import { requireFile } from './files.ts';
+import { lazily } from './lazily.ts';
+import { withFilterBox } from './narrow.ts';
 import { type RecordIndex, readAt, recordsIn, spansOf } from './records.ts';
 import {
   type Box,
@@ -67,15 +69,15 @@ export function openIndexedFile(driver: IndexedFileDriver): VectorStore {
 
 class IndexedFile implements FeatureSource {
   readonly schema: FeatureSchema;
-  readonly #driver: IndexedFileDriver;
+  readonly mapnik: () => Promise<MapnikSource>;
   readonly #type: IndexedType;
   readonly #place: { readonly file: string; readonly version: string };
 
   constructor(driver: IndexedFileDriver, type: IndexedType, place: { file: string; version: string }) {
     this.schema = type.schema;
-    this.#driver = driver;
     this.#type = type;
     this.#place = place;
+    this.mapnik = lazily(() => driver.mapnik(place.file, place.version, this.schema, mapnikSrs(this.schema), this));
   }
 
   async bounds(): Promise<Box | undefined> {
@@ -88,12 +90,8 @@ class IndexedFile implements FeatureSource {
 
   features(query: FeatureQuery = {}, signal?: AbortSignal): AsyncIterable<readonly Feature[]> {
     const { filter, limit, offset } = query; // the box is answered exactly by the index
-    return sift(this.#read(query.box), this.schema, { filter, limit, offset }, signal);
-  }
-
-  mapnik(): Promise<MapnikSource> {
-    const { file, version } = this.#place;
-    return this.#driver.mapnik(file, version, this.schema, mapnikSrs(this.schema), this);
+    const narrowed = withFilterBox(query, this.schema);
+    return sift(this.#read(narrowed.box), this.schema, { filter, limit, offset }, signal);
   }
 
   async *#read(box: Box | undefined): AsyncGenerator<readonly Feature[]> {

@@ -3,6 +3,7 @@ import { messageOf } from '../../base/index.ts';
 import { BATCH_FEATURES, clipCount, countOf, isUnrestricted, sift } from '../batches.ts';
 import { mapnikSrs } from '../crs.ts';
 import { boxOf, unionOf } from '../geometry/box.ts';
+import { narrowingSql, type SqlNames, withFilterBox } from '../narrow.ts';
 import {
   type AttributeType,
   type AttributeValue,
@@ -107,8 +108,9 @@ class GeoPackageSource implements FeatureSource {
 
   features(query: FeatureQuery = {}, signal?: AbortSignal): AsyncIterable<readonly Feature[]> {
     const { box, filter, limit, offset } = query;
+    const narrowed = withFilterBox(query, this.schema);
     const remainder = isUnrestricted(query) ? {} : { box, filter, limit, offset };
-    return sift(this.#read(query), this.schema, remainder, signal);
+    return sift(this.#read(narrowed), this.schema, remainder, signal);
   }
 
   async mapnik(): Promise<MapnikSource> {
@@ -136,11 +138,17 @@ class GeoPackageSource implements FeatureSource {
       ...(schema.keyColumns.length > 0 ? schema.keyColumns.map(quoteIdentifier) : rowId !== undefined ? [rowId] : []),
     ];
     let sql = `SELECT ${columns.join(', ')} FROM ${from}`;
-    const parameters: number[] = [];
+    const parameters: (string | number)[] = [];
+    const conditions: string[] = [];
     if (query.box !== undefined && rtree !== undefined && rowId !== undefined) {
-      sql += ` WHERE ${rowId} IN (SELECT id FROM ${quoteIdentifier(rtree)} WHERE maxx >= ? AND minx <= ? AND maxy >= ? AND miny <= ?)`;
+      conditions.push(
+        `${rowId} IN (SELECT id FROM ${quoteIdentifier(rtree)} WHERE maxx >= ? AND minx <= ? AND maxy >= ? AND miny <= ?)`,
+      );
       parameters.push(query.box[0], query.box[2], query.box[1], query.box[3]);
     }
+    const narrowing = query.filter && narrowingSql(query.filter, this.#names(parameters));
+    if (narrowing !== undefined) conditions.push(`(${narrowing})`);
+    if (conditions.length > 0) sql += ` WHERE ${conditions.join(' AND ')}`;
     if (isUnrestricted(query) && (query.limit !== undefined || query.offset !== undefined)) {
       sql += ' LIMIT ? OFFSET ?';
       parameters.push(query.limit ?? -1, query.offset ?? 0);
@@ -163,8 +171,21 @@ class GeoPackageSource implements FeatureSource {
       });
   }
 
+  #names(parameters: (string | number)[]): SqlNames {
+    return {
+      schema: this.schema,
+      column: ({ name }) => quoteIdentifier(name),
+      key: quoteIdentifier,
+      hasIntegerKey: this.#table.hasIntegerKey,
+      add(value) {
+        parameters.push(value);
+        return '?';
+      },
+    };
+  }
+
   /** Rows in batches, as arrays of cells. Whole numbers may come as bigint. */
-  async *#rows(sql: string, parameters: readonly number[]): AsyncGenerator<Cell[][]> {
+  async *#rows(sql: string, parameters: readonly (string | number)[]): AsyncGenerator<Cell[][]> {
     const shared = this.#database();
     const release = shared.hold();
     try {

@@ -16,6 +16,7 @@ export interface Table {
   /** Name of the R-tree over the default geometry. */
   readonly rtree: string | undefined;
   readonly isView: boolean;
+  readonly hasIntegerKey: boolean;
 }
 
 /** Tables with features or plain attributes, in the order of names. Entries of tables that do not exist are passed over. */
@@ -63,6 +64,7 @@ export function readTable(database: DatabaseSync, name: string): Table {
     rowId: isTable !== undefined ? 'rowid' : undefined,
     rtree: main === undefined || isTable === undefined ? undefined : rtreeOf(database, name, main.name),
     isView: false,
+    hasIntegerKey: key.length === 1 && isInteger(key[0]!.type),
   };
 }
 
@@ -107,6 +109,7 @@ export function readView(database: DatabaseSync, view: VirtualTable): Table {
     rowId: undefined,
     rtree: undefined,
     isView: true,
+    hasIntegerKey: false,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Logger } from '../../base/index.ts';
 import { mapnikSrs } from '../crs.ts';
 import { nameBands } from '../dimensions.ts';
+import { lazily } from '../lazily.ts';
 import { singleCoverage } from '../raster/image.ts';
 import { formatVrt, keepVrt } from '../raster/vrt.ts';
 import type { CoverageSource, RasterStore } from '../types.ts';
@@ -36,6 +37,7 @@ async function readMosaic(
   const mosaic = layOutMosaic(granules);
   const { native } = granules[0]!.header;
   const bands = nameBands(mosaic.described);
+  const drawable = lazily(() => keepVrt(formatVrt(mosaic), cacheDir));
   return {
     name: place.name,
     width: mosaic.width,
@@ -49,7 +51,7 @@ async function readMosaic(
     async mapnik() {
       return {
         kind: 'raster',
-        parameters: { type: 'gdal', file: await keepVrt(formatVrt(mosaic), cacheDir) },
+        parameters: { type: 'gdal', file: await drawable() },
         srs: mapnikSrs(native),
         version,
         bands: nameBands(mosaic.bands.map(({ sources: _, overviews: __, ...band }) => band)),

@@ -6,6 +6,7 @@ import { requireFile, statFile } from '../files.ts';
 import { findMosaic, mosaicVersion, readGranules } from '../imagemosaic/granules.ts';
 import type { MosaicOptions } from '../imagemosaic/index.ts';
 import { layOutMosaic, type Mosaic } from '../imagemosaic/mosaic.ts';
+import { lazily } from '../lazily.ts';
 import { singleCoverage } from '../raster/image.ts';
 import { formatVrt, keepVrt } from '../raster/vrt.ts';
 import { type CoverageSource, DataError, type RasterStore } from '../types.ts';
@@ -61,6 +62,14 @@ async function readPyramid(
   const [base, ...coarser] = mosaics as [Mosaic, ...Mosaic[]];
   const crs = { ...(native === undefined ? {} : { crs: native }), ...(wkt === undefined ? {} : { crsWkt: wkt }) };
   const bands = nameBands(base.described);
+  const drawable = lazily(async () => {
+    const overviews = await Promise.all(coarser.map((mosaic) => keepVrt(formatVrt(mosaic), cacheDir)));
+    const whole = {
+      ...base,
+      bands: base.bands.map((band, i) => ({ ...band, overviews: overviews.map((file) => ({ file, band: i + 1 })) })),
+    };
+    return keepVrt(formatVrt(whole), cacheDir);
+  });
   return {
     name,
     width: base.width,
@@ -72,14 +81,9 @@ async function readPyramid(
     bands,
     format: 'ImagePyramid',
     async mapnik() {
-      const overviews = await Promise.all(coarser.map((mosaic) => keepVrt(formatVrt(mosaic), cacheDir)));
-      const whole = {
-        ...base,
-        bands: base.bands.map((band, i) => ({ ...band, overviews: overviews.map((file) => ({ file, band: i + 1 })) })),
-      };
       return {
         kind: 'raster',
-        parameters: { type: 'gdal', file: await keepVrt(formatVrt(whole), cacheDir) },
+        parameters: { type: 'gdal', file: await drawable() },
         srs: mapnikSrs(crs),
         version,
         bands: nameBands(base.bands.map(({ sources: _, overviews: __, ...band }) => band)),

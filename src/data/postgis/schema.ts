@@ -13,6 +13,8 @@ export interface Relation {
   readonly from: string;
   /** Number of the default geometry's CRS in `spatial_ref_sys`; 0 when unknown. */
   readonly srid: number;
+  /** Whether the key is one column of whole numbers. */
+  readonly hasIntegerKey: boolean;
   /** Absent for SQL views. */
   readonly table?: { readonly schema: string; readonly name: string };
 }
@@ -86,7 +88,14 @@ export async function readTable(pool: pg.Pool, { schema, name, exposePrimaryKeys
   if (geometry !== undefined && srid === 0) srid = await sampleSrid(pool, from, geometry.name);
   const keyColumns = key.map((row) => row.name);
   return {
-    ...(await finish(pool, { name, columns, geometryName: geometry?.name, srid, keyColumns })),
+    ...(await finish(pool, {
+      name,
+      columns,
+      geometryName: geometry?.name,
+      srid,
+      keyColumns,
+      hasIntegerKey: isIntegerKey(keyColumns, rows),
+    })),
     from,
     table: { schema, name },
   };
@@ -119,9 +128,20 @@ export async function readView(pool: pg.Pool, view: VirtualTable): Promise<Relat
   let srid = Math.max(0, geometry?.srid ?? 0);
   if (geometry !== undefined && srid === 0) srid = await sampleSrid(pool, from, geometry.name);
   return {
-    ...(await finish(pool, { name: view.name, columns, geometryName: geometry?.name, srid, keyColumns })),
+    ...(await finish(pool, {
+      name: view.name,
+      columns,
+      geometryName: geometry?.name,
+      srid,
+      keyColumns,
+      hasIntegerKey: isIntegerKey(keyColumns, facts),
+    })),
     from,
   };
+}
+
+function isIntegerKey([key, ...others]: readonly string[], facts: readonly ColumnFacts[]): boolean {
+  return others.length === 0 && facts.some(({ name, type }) => name === key && /^int[248]$/.test(type));
 }
 
 interface Unfinished {
@@ -130,17 +150,18 @@ interface Unfinished {
   readonly geometryName: string | undefined;
   readonly srid: number;
   readonly keyColumns: readonly string[];
+  readonly hasIntegerKey: boolean;
 }
 
 async function finish(pool: pg.Pool, parts: Unfinished): Promise<Omit<Relation, 'from'>> {
-  const { name, columns, geometryName, srid, keyColumns } = parts;
+  const { name, columns, geometryName, srid, keyColumns, hasIntegerKey } = parts;
   const schema: FeatureSchema = {
     name,
     attributes: columns.map((column) => column.attribute),
     ...(geometryName === undefined ? {} : { geometryName, ...(await crsOfSrid(pool, srid)) }),
     keyColumns,
   };
-  return { schema, columns, srid };
+  return { schema, columns, srid, hasIntegerKey };
 }
 
 /** The first geometry column, with what its declaration says. */

@@ -3,6 +3,7 @@ import Cursor from 'pg-cursor';
 import { BATCH_FEATURES, countOf, isUnrestricted, sift } from '../batches.ts';
 import { mapnikSrs } from '../crs.ts';
 import { parseWkb } from '../geometry/wkb.ts';
+import { narrowingSql, withFilterBox } from '../narrow.ts';
 import type {
   AttributeValue,
   Box,
@@ -72,7 +73,12 @@ export class PostgisSource implements FeatureSource {
 
   features(query: FeatureQuery = {}, signal?: AbortSignal): AsyncIterable<readonly Feature[]> {
     const { filter, limit, offset } = query;
-    return sift(this.#read(query, signal), this.schema, isPushable(query) ? {} : { filter, limit, offset }, signal);
+    return sift(
+      this.#read(withFilterBox(query, this.schema), signal),
+      this.schema,
+      isPushable(query) ? {} : { filter, limit, offset },
+      signal,
+    );
   }
 
   async mapnik(): Promise<MapnikSource> {
@@ -125,13 +131,29 @@ export class PostgisSource implements FeatureSource {
 
   /** Appends the values that it refers to. */
   #where(query: FeatureQuery, values: unknown[]): string {
+    const { relation } = this.#parts;
+    const conditions: string[] = [];
+    if (query.box !== undefined) conditions.push(this.#boxSql(query.box, values));
+    const narrowing =
+      query.filter &&
+      narrowingSql(query.filter, {
+        schema: this.schema,
+        column: ({ name }) => relation.columns.find(({ attribute }) => attribute.name === name)!.sql,
+        key: quoteIdentifier,
+        hasIntegerKey: relation.hasIntegerKey,
+        add: (value, type) => `$${values.push(value)}::${SQL_TYPES[type]}`,
+      });
+    if (narrowing !== undefined) conditions.push(`(${narrowing})`);
+    return conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+  }
+
+  #boxSql(box: Box, values: unknown[]): string {
     const geometry = this.#geometrySql();
-    if (query.box === undefined) return '';
-    if (geometry === undefined) return ' WHERE false';
-    const [minx, miny, maxx, maxy] = query.box.map((value) => `$${values.push(value)}::float8`);
+    if (geometry === undefined) return 'false';
+    const [minx, miny, maxx, maxy] = box.map((value) => `$${values.push(value)}::float8`);
     // && goes through the index, whose boxes are rounded to 32 bits; the rest makes it exact.
     return (
-      ` WHERE ${geometry} && ST_MakeEnvelope(${minx}, ${miny}, ${maxx}, ${maxy}, ${this.#parts.relation.srid})` +
+      `${geometry} && ST_MakeEnvelope(${minx}, ${miny}, ${maxx}, ${maxy}, ${this.#parts.relation.srid})` +
       ` AND ST_XMax(${geometry}) >= ${minx} AND ST_XMin(${geometry}) <= ${maxx}` +
       ` AND ST_YMax(${geometry}) >= ${miny} AND ST_YMin(${geometry}) <= ${maxy}`
     );
@@ -224,6 +246,8 @@ export class PostgisSource implements FeatureSource {
     return databaseError(error, this.#parts.settings.connection, this.schema.name);
   }
 }
+
+const SQL_TYPES = { integer: 'int8', double: 'float8', text: 'text' } as const;
 
 /** Whether SQL answers all of it, limit and offset included. */
 function isPushable(query: FeatureQuery): boolean {

@@ -2,6 +2,7 @@ import { type Logger, messageOf } from '../../base/index.ts';
 import { mapnikSrs } from '../crs.ts';
 import { nameBands } from '../dimensions.ts';
 import { baseName, requireFile, statFile } from '../files.ts';
+import { lazily } from '../lazily.ts';
 import { type CoverageSource, DataError, type MapnikSource, type RasterStore } from '../types.ts';
 import { boxOfRaster, isNorthUp } from './georeference.ts';
 import { type RasterHeader, readRasterHeader } from './header.ts';
@@ -61,6 +62,7 @@ async function readImage(file: string, version: string, options: ImageOptions): 
   if (georeference === undefined)
     throw new DataError('malformed', `${file} does not say where on the earth it is: a world file beside it would`);
   const bands = nameBands(format === 'WorldImage' ? header.bands.map(withByteRange) : header.bands);
+  const drawable = lazily(() => fileForMapnik({ file, version, header, georeference }, options));
   return {
     name: baseName(file),
     width,
@@ -74,7 +76,7 @@ async function readImage(file: string, version: string, options: ImageOptions): 
     async mapnik(): Promise<MapnikSource> {
       return {
         kind: 'raster',
-        parameters: { type: 'gdal', file: await fileForMapnik({ file, version, header, georeference }, options) },
+        parameters: { type: 'gdal', file: await drawable() },
         srs: mapnikSrs(native),
         version,
         bands,

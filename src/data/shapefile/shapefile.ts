@@ -3,6 +3,8 @@ import type { Logger } from '../../base/index.ts';
 import { BATCH_FEATURES, clipCount, countOf, isUnrestricted, sift } from '../batches.ts';
 import { crsOfWkt, mapnikSrs } from '../crs.ts';
 import { baseName, readSidecar, requireFile, sibling, statFile } from '../files.ts';
+import { lazily } from '../lazily.ts';
+import { withFilterBox } from '../narrow.ts';
 import { type RecordIndex, readAt, recordsIn, spansOf } from '../records.ts';
 import type {
   AttributeValue,
@@ -74,12 +76,19 @@ interface Parts {
 class Shapefile implements FeatureSource {
   readonly schema: FeatureSchema;
   readonly #parts: Parts;
-  #index: Promise<RecordIndex> | undefined;
-  #deleted: Promise<number> | undefined;
+  readonly #records: () => Promise<RecordIndex>;
+  readonly #deleted: () => Promise<number>;
+  readonly #fileForMapnik: () => Promise<string>;
 
   constructor(parts: Parts) {
     this.schema = parts.schema;
     this.#parts = parts;
+    const { shpFile, version, options } = parts;
+    this.#records = lazily(() => readShpIndex(shpFile));
+    this.#deleted = lazily(async () => this.#countDeleted((await this.#records()).count));
+    this.#fileForMapnik = lazily(async () =>
+      indexedCopy({ shpFile, version, features: (await this.#records()).count, ...options }),
+    );
   }
 
   async bounds(): Promise<Box | undefined> {
@@ -89,36 +98,24 @@ class Shapefile implements FeatureSource {
   async count(query: FeatureQuery = {}): Promise<number> {
     if (!isUnrestricted(query)) return countOf(this.features(query));
     const index = await this.#records();
-    this.#deleted ??= this.#countDeleted(index.count);
-    return clipCount(index.count - (await this.#deleted), query);
+    return clipCount(index.count - (await this.#deleted()), query);
   }
 
   features(query: FeatureQuery = {}, signal?: AbortSignal): AsyncIterable<readonly Feature[]> {
     const { filter, limit, offset } = query; // the box is answered exactly by the index
-    return sift(this.#read(query), this.schema, { filter, limit, offset }, signal);
+    const narrowed = withFilterBox(query, this.schema);
+    return sift(this.#read(narrowed), this.schema, { filter, limit, offset }, signal);
   }
 
   async mapnik(): Promise<MapnikSource> {
-    const { shpFile, version, schema, encoding, options } = this.#parts;
-    const index = await this.#records();
-    const file = await indexedCopy({ shpFile, version, features: index.count, ...options });
+    const { version, schema, encoding } = this.#parts;
     return {
       kind: 'vector',
-      parameters: { type: 'shape', file, encoding: encoding.name },
+      parameters: { type: 'shape', file: await this.#fileForMapnik(), encoding: encoding.name },
       srs: mapnikSrs(schema),
       version,
       attributes: schema.attributes,
     };
-  }
-
-  #records(): Promise<RecordIndex> {
-    if (this.#index === undefined) {
-      this.#index = readShpIndex(this.#parts.shpFile);
-      this.#index.catch(() => {
-        this.#index = undefined;
-      });
-    }
-    return this.#index;
   }
 
   async #countDeleted(records: number): Promise<number> {
