@@ -11,7 +11,7 @@ import { type MemoryFault, type MemoryHandle, memoryLog } from '../log/index.ts'
 import { type Digest, type MemoryFileSystem, memoryFileSystem, type Position, treePath } from '../tree/index.ts';
 import { mortal } from './harness.ts';
 import { openNode } from './index.ts';
-import type { ClusterNode } from './types.ts';
+import type { ClusterNode, WriteRequest, Written } from './types.ts';
 
 const SEEDS = process.env.SIM_SEED
   ? [Number(process.env.SIM_SEED)]
@@ -73,7 +73,15 @@ interface Machine {
   readonly name: string;
   disk: MemoryFileSystem;
   /** Undefined while it is down. */
-  up: { readonly node: ClusterNode; readonly log: MemoryHandle; kill(): Promise<void> } | undefined;
+  up: Running | undefined;
+}
+
+interface Running {
+  readonly node: ClusterNode;
+  readonly log: MemoryHandle;
+  /** Rejects when the machine dies: its clients do not know what became of their requests. */
+  readonly died: PromiseWithResolvers<never>;
+  kill(): Promise<void>;
 }
 
 class Simulation {
@@ -83,11 +91,11 @@ class Simulation {
   readonly #machines: Machine[] = NODES.map((name) => ({ name, disk: memoryFileSystem(), up: undefined }));
   /** The digest that each position was seen with: the same on all nodes. */
   readonly #digests = new Map<Position, Digest>();
-  readonly #acknowledged = new Map<string, number>();
-  readonly #uncertain = new Map<string, number>();
+  /** Marks whose writing was answered, by file. */
+  readonly #answered = new Map<string, Set<string>>();
   readonly #created = new Map<string, number>();
   #troubled = true;
-  #keys = 0;
+  #marks = 0;
   #problem: unknown;
 
   constructor(seed: number) {
@@ -143,16 +151,19 @@ class Simulation {
       if (seen === undefined) this.#digests.set(position, node.digest);
       else if (seen !== node.digest) this.#problem ??= new Error(`two digests at position ${position}`);
     });
-    machine.up = { node, log, kill };
+    const died = Promise.withResolvers<never>();
+    died.promise.catch(() => {});
+    machine.up = { node, log, died, kill };
   }
 
   async #crash(machine: Machine): Promise<void> {
     const { up } = machine;
     if (!up) return;
     machine.up = undefined;
+    up.died.reject(new UncertainError('the connection was lost'));
     await up.kill();
     await up.log.close();
-    void up.node.close();
+    up.node.close().catch(() => {});
     machine.disk = machine.disk.afterCrash(this.#chance(0.5) ? this.#random : undefined);
   }
 
@@ -197,50 +208,54 @@ class Simulation {
       await this.#clock.sleep(this.#upTo(150));
       const dice = this.#random();
       const subject = `n${Math.floor(this.#upTo(3))}`;
-      if (dice < 0.5) await this.#increment(subject);
+      if (dice < 0.5) await this.#mark(subject);
       else if (dice < 0.6) await this.#create(`w${Math.floor(this.#upTo(30))}`);
       else if (dice < 0.8) await this.#shuffle();
       else await this.#readBack(subject);
     }
   }
 
-  /** With a key, retried on any node until there is an answer, or given up. */
-  async #increment(name: string): Promise<void> {
-    const key = `key-${++this.#keys}`;
-    const path = treePath(`counters/${name}`);
+  /**
+   * Adds a mark of its own to the end of a file: none may be lost, none may be there twice. With a key it is retried on any node
+   * until there is an answer; without one, until it is uncertain.
+   */
+  async #mark(name: string): Promise<void> {
+    const mark = `m${++this.#marks}`;
+    const withKey = this.#chance(0.5);
+    const path = treePath(`marks/${name}`);
     for (let attempt = 0; attempt < 6; attempt++) {
-      const node = this.#anyNode();
-      if (node) {
-        try {
-          await node.write({
-            origin: { by: 'sim', why: 'increment', idempotencyKey: key },
-            evaluate: (draft) => draft.put(path, Buffer.from(String(numberIn(draft.read(path)) + 1))),
-          });
-          count(this.#acknowledged, name);
-          return;
-        } catch (error) {
-          allowed(error);
-        }
+      try {
+        const done = await this.#write({
+          origin: { by: 'sim', why: 'mark', ...(withKey && { idempotencyKey: mark }) },
+          evaluate: (draft) => draft.put(path, Buffer.from([...marksIn(draft.read(path)), mark].join(' '))),
+        });
+        if (done) return void this.#answeredIn(name).add(mark);
+      } catch (error) {
+        allowed(error);
+        if (error instanceof UncertainError && !withKey) return;
       }
       await this.#clock.sleep(this.#upTo(500));
     }
-    count(this.#uncertain, name);
+  }
+
+  #answeredIn(name: string): Set<string> {
+    const known = this.#answered.get(name) ?? new Set();
+    this.#answered.set(name, known);
+    return known;
   }
 
   /** Only the first may succeed. */
   async #create(name: string): Promise<void> {
     const path = treePath(`workspaces/${name}`);
     try {
-      const node = this.#anyNode();
-      if (!node) return;
-      await node.write({
+      const done = await this.#write({
         origin: { by: 'sim', why: 'create' },
         evaluate(draft) {
           if (draft.exists(path)) throw new UserError(409, 'exists', `${name} exists`);
           draft.put(path, Buffer.from(name));
         },
       });
-      count(this.#created, name);
+      if (done) count(this.#created, name);
     } catch (error) {
       allowed(error);
     }
@@ -253,7 +268,7 @@ class Simulation {
     const dice = this.#random();
     const bytes = Buffer.alloc(dice < 0.1 ? 70_000 : 10, Math.floor(this.#upTo(256)));
     try {
-      await this.#anyNode()?.write({
+      await this.#write({
         origin: { by: 'sim', why: 'shuffle' },
         evaluate: (draft) => {
           if (dice < 0.5) draft.put(treePath(`${one}/f${bytes[0]! % 4}`), bytes);
@@ -266,22 +281,32 @@ class Simulation {
     }
   }
 
-  /** A read after an answer sees what was answered, on any node. */
+  /** A read after an answer sees what was answered, on any node; so does a request that changes nothing. */
   async #readBack(name: string): Promise<void> {
-    const node = this.#anyNode();
-    const atLeast = this.#acknowledged.get(name) ?? 0;
+    const node = this.#pick(this.#machines).up?.node;
+    if (!node) return;
+    const before = [...this.#answeredIn(name)];
+    const path = treePath(`marks/${name}`);
+    let found: readonly string[];
     try {
-      await node?.catchUp();
+      if (this.#chance(0.5)) {
+        await node.catchUp();
+        found = marksIn(node.catalog.read(path));
+      } else {
+        const origin = { by: 'sim', why: 'look' };
+        found = (await node.write({ origin, evaluate: (draft) => marksIn(draft.read(path)) })).result;
+      }
     } catch (error) {
       return allowed(error);
     }
-    const value = node ? numberIn(readable(node, `counters/${name}`)) : atLeast;
-    if (value < atLeast)
-      this.#problem ??= new Error(`${node?.name} reads ${name} = ${value}, and ${atLeast} were answered`);
+    const missing = before.filter((mark) => !found.includes(mark));
+    if (missing.length > 0) this.#problem ??= new Error(`${node.name} does not see ${missing} in ${name}`);
   }
 
-  #anyNode(): ClusterNode | undefined {
-    return this.#pick(this.#machines).up?.node;
+  /** Asks any node; undefined when it is down. */
+  async #write<Result>(request: WriteRequest<unknown, Result>): Promise<Written<Result> | undefined> {
+    const { up } = this.#pick(this.#machines);
+    return up && Promise.race([up.node.write(request), up.died.promise]);
   }
 
   // ---- the end
@@ -302,10 +327,14 @@ class Simulation {
     assert.equal(new Set(nodes.map(({ digest }) => digest)).size, 1, 'one digest');
     assert.equal(new Set(nodes.map(({ position }) => position)).size, 1, 'one position');
     const [first] = nodes;
-    for (const [name, answered] of this.#acknowledged) {
-      const value = numberIn(readable(first!, `counters/${name}`));
-      const most = answered + (this.#uncertain.get(name) ?? 0);
-      assert(value >= answered && value <= most, `${name} is ${value}, and should be ${answered} to ${most}`);
+    for (const [name, answered] of this.#answered) {
+      const found = marksIn(first!.catalog.read(treePath(`marks/${name}`)));
+      assert.equal(new Set(found).size, found.length, `a mark is in ${name} twice: ${found}`);
+      assert.deepEqual(
+        [...answered].filter((mark) => !found.includes(mark)),
+        [],
+        `marks are missing in ${name}`,
+      );
     }
     for (const [name, times] of this.#created) assert.equal(times, 1, `${name} was created ${times} times`);
     const contents = await Promise.all(
@@ -338,12 +367,8 @@ function allowed(error: unknown): void {
   throw error;
 }
 
-function readable(node: ClusterNode, path: string): Uint8Array | undefined {
-  return node.catalog.read(treePath(path));
-}
-
-function numberIn(bytes: Uint8Array | undefined): number {
-  return Number(bytes ? Buffer.from(bytes).toString() : '0');
+function marksIn(bytes: Uint8Array | undefined): readonly string[] {
+  return bytes ? Buffer.from(bytes).toString().split(' ') : [];
 }
 
 function count(counts: Map<string, number>, name: string): void {

@@ -63,7 +63,7 @@ export function testCluster() {
         await disk.kill();
         await log.close();
         // Only to end its loops: the disk does not answer any more.
-        void node.close();
+        node.close().catch(() => {});
       },
     };
     open.add(started);
@@ -91,6 +91,7 @@ export function mortal(system: FileSystem): { system: FileSystem; kill(): Promis
     get(target, name: keyof FileSystem) {
       const call = target[name] as (...args: unknown[]) => unknown;
       return (...args: unknown[]) => {
+        if (dead && name.endsWith('Sync')) throw new Error('the machine is down');
         if (dead) return new Promise(() => {});
         const result = call.apply(target, args);
         if (!(result instanceof Promise)) return result;
