@@ -297,6 +297,28 @@ test('styles of requests can be turned off', async () => {
   assert.match(response.body, /turned off/);
 });
 
+test('styles behind URLs are fetched only where that is allowed', async () => {
+  const fetched: string[] = [];
+  const open = fastify();
+  registerOgc(open, {
+    ...deps,
+    fetchStyle(url) {
+      fetched.push(url);
+      if (url.includes('broken')) return Promise.reject(new Error('connect ECONNREFUSED 10.0.0.1'));
+      return Promise.resolve(Buffer.from(DIRECTORY['styles/red.sld']!.replace('<Name>x<', '<Name>topp:lakes<')));
+    },
+  });
+  const url = 'http://example.org/style.sld';
+  const drawn = await open.inject(`/wms?${query({ sld: url })}`);
+  assert.equal(drawn.headers['content-type'], 'image/png', drawn.body);
+  assert.deepEqual(fetched, [url]);
+  assert.match(Buffer.from(renderer.asked.at(-1)!.layers[0]!.style.bytes).toString(), /ff0000/);
+  const broken = await open.inject(`/wms?${query({ sld: 'http://broken.example.org' })}`);
+  assert.equal(broken.headers['x-graticule-exception'], 'InvalidParameterValue');
+  assert.doesNotMatch(broken.body, /10\.0\.0\.1/);
+  await open.close();
+});
+
 // ---- capabilities
 
 const CAPABILITIES = 'service=WMS&request=GetCapabilities';

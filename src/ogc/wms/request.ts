@@ -44,7 +44,6 @@ export interface GetMap {
   /** URL of a style document. */
   readonly sldUrl?: string;
   readonly dpi?: number;
-  readonly antialias?: boolean;
   readonly timeoutMs?: number;
   readonly bufferPx?: number;
   readonly env: Readonly<Record<string, string>>;
@@ -191,7 +190,6 @@ export function readGetMap(parameters: Parameters, version: WmsVersion): GetMap 
     crs,
     box: isNorthFirst(`WMS ${version}`, name) ? flip(read.box) : read.box,
     dpi: (options.dpi === undefined ? undefined : positive(options.dpi)) ?? resolution ?? read.dpi,
-    antialias: options.antialias === undefined ? undefined : /^(on|text|true)$/i.test(options.antialias),
     timeoutMs,
   };
 }

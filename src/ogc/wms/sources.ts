@@ -1,4 +1,3 @@
-import { messageOf } from '../../base/index.ts';
 import type { CatalogView, Resource, Store } from '../../catalog/index.ts';
 import type { Crs } from '../../crs/index.ts';
 import { type DataAccess, DataError, type MapnikSource } from '../../data/index.ts';
@@ -15,6 +14,15 @@ interface Kept {
 /** How long an answer about a source is good: a file that is replaced under a layer is noticed after this. */
 const FRESH_MS = 1_000;
 const SOURCES_MAX = 10_000;
+
+/** What a client is told of missing data; the full text, with paths and hosts, is for the log. */
+const TOLD: Readonly<Record<DataError['code'], string>> = {
+  'no-driver': 'there is no driver for its data',
+  'not-found': 'its data is not there',
+  unreachable: 'its data cannot be reached now',
+  malformed: 'its data cannot be understood',
+  refused: 'its data cannot be used',
+};
 
 /** How Mapnik reads the resources of the catalog, asked of the data room once a second at most. */
 export class SourceShelf {
@@ -34,7 +42,7 @@ export class SourceShelf {
     try {
       return await this.#ask(resource, store);
     } catch (error) {
-      if (error instanceof DataError) throw unreadable(layerName, messageOf(error), error);
+      if (error instanceof DataError) throw unreadable(layerName, TOLD[error.code], error);
       throw error;
     }
   }
