@@ -9,3 +9,10 @@ export {
   type MemoryLog,
   memoryLog,
 } from './memory.ts';
+export {
+  type LogServer,
+  openWebSocketLog,
+  type ServeLogOptions,
+  serveLog,
+  type WebSocketLogOptions,
+} from './websocket/index.ts';

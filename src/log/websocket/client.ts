@@ -1,0 +1,311 @@
+import type { Readable } from 'node:stream';
+import type { WebSocket } from 'ws';
+import { type Logger, messageOf, silentLogger, systemClock, UnavailableError } from '../../base/index.ts';
+import type { ContentHash, Position } from '../../tree/index.ts';
+import type { Appended, ChangeLog, HeadMoved, LogPromises, LogRecord, NodeStatus } from '../change-log.ts';
+import { checkRecordBytes, LogClosedError, LogRefusedError } from '../errors.ts';
+import { Wakeup } from '../wakeup.ts';
+import { Connection, connect } from './connection.ts';
+import { checkReply, receive, sendBody, type TransferReply, type TransferRequest } from './transfer.ts';
+import { parseLogUrl } from './url.ts';
+import { bytesOf, type Reply, type Request } from './wire.ts';
+
+export interface WebSocketLogOptions {
+  /** `ws://host:port`, `wss://host/path`, or `failover:(ws://a,ws://b)`. */
+  readonly url: string;
+  readonly secret: string;
+  /** Name of this node, for the server's log. */
+  readonly name: string;
+  readonly logger?: Logger;
+  /** How long a call waits for a connection, in milliseconds. Default: 2000. */
+  readonly connectionWaitMs?: number;
+  /** How long a call waits for its answer, and a connection for its handshake. Default: 5000. */
+  readonly answerWaitMs?: number;
+  /** How long an append waits for its answer. Default: 15,000. */
+  readonly appendWaitMs?: number;
+  /** Milliseconds between signs of life; a connection that is silent for three times as long is cut. Default: 5000. */
+  readonly heartbeatMs?: number;
+}
+
+const RETRY_MS = { first: 50, most: 2000, refused: 10_000 };
+/** Until the first server has said what it promises. */
+const ASSUMED: LogPromises = { durability: 'memory', recordBytesMax: 32 * 1024 * 1024 };
+
+/**
+ * A log that another process serves. Returns at once and connects by itself, again and again; of several servers it stays with
+ * the first that answers.
+ *
+ * @throws UserError  the URL is none of a log
+ */
+export function openWebSocketLog(options: WebSocketLogOptions): ChangeLog {
+  return new WebSocketLog(parseLogUrl(options.url), options);
+}
+
+class WebSocketLog implements ChangeLog {
+  readonly #urls: readonly string[];
+  readonly #options: WebSocketLogOptions;
+  readonly #logger: Logger;
+  readonly #closing = new AbortController();
+  readonly #changed = new Wakeup();
+  readonly #running: Promise<void>;
+  readonly #transfers = new Set<WebSocket>();
+  #connection: Connection | undefined;
+  #promises = ASSUMED;
+  /** Why there is no connection. */
+  #failure: Error | undefined;
+
+  constructor(urls: readonly string[], options: WebSocketLogOptions) {
+    this.#urls = urls;
+    this.#options = options;
+    this.#logger = options.logger ?? silentLogger;
+    this.#running = this.#stayConnected();
+  }
+
+  get promises(): LogPromises {
+    return this.#promises;
+  }
+
+  async append(after: Position, body: Uint8Array): Promise<Appended | HeadMoved> {
+    checkRecordBytes(body, this.#promises.recordBytesMax);
+    const connection = await this.#connected();
+    const timeoutMs = this.#options.appendWaitMs ?? 15_000;
+    const reply = await connection.call((id) => ({ kind: 'append', id, after, body }), { timeoutMs, uncertain: true });
+    if (reply.kind === 'appended') return { kind: 'appended', position: reply.position };
+    if (reply.kind === 'head-moved') return { kind: 'head-moved', head: reply.position };
+    throw unexpected(reply);
+  }
+
+  async *read(after: Position, signal: AbortSignal): AsyncIterableIterator<readonly LogRecord[]> {
+    let at = after;
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    for (;;) {
+      const connection = await this.#nextConnection(either);
+      if (signal.aborted) return;
+      if (connection === undefined) throw new LogClosedError();
+      const from = at;
+      const credit = (reply: Reply, id: number) =>
+        reply.kind === 'records' && connection.send({ kind: 'credit', id, bytes: bytesOf(reply.records) });
+      try {
+        for await (const reply of connection.stream((id) => ({ kind: 'read', id, position: from }), either, credit)) {
+          if (reply.kind !== 'records') throw unexpected(reply);
+          at = reply.records.at(-1)!.position;
+          yield reply.records;
+        }
+      } catch (error) {
+        await this.#startOver(connection, error);
+      }
+    }
+  }
+
+  head(): Promise<Position> {
+    return this.#position((id) => ({ kind: 'head', id }));
+  }
+
+  trimmed(): Promise<Position> {
+    return this.#position((id) => ({ kind: 'trimmed', id }));
+  }
+
+  async trim(upTo: Position): Promise<void> {
+    await this.#call((id) => ({ kind: 'trim', id, position: upTo }));
+  }
+
+  async putSnapshot(at: Position, body: Readable): Promise<void> {
+    await this.#upload({ put: 'snapshot', at }, body);
+  }
+
+  async latestSnapshot(): Promise<{ at: Position; body: Readable } | undefined> {
+    const found = await this.#download({ get: 'snapshot' });
+    return found && { at: found.at!, body: found.body };
+  }
+
+  async putBlob(hash: ContentHash, body: Readable): Promise<void> {
+    await this.#upload({ put: 'blob', hash }, body);
+  }
+
+  async hasBlob(hash: ContentHash): Promise<boolean> {
+    return (await this.#call((id) => ({ kind: 'has-blob', id, hash }))).kind === 'yes';
+  }
+
+  async getBlob(hash: ContentHash): Promise<Readable | undefined> {
+    return (await this.#download({ get: 'blob', hash }))?.body;
+  }
+
+  async announce(status: NodeStatus): Promise<void> {
+    await this.#call((id) => ({ kind: 'announce', id, json: status }));
+  }
+
+  async *peers(signal: AbortSignal): AsyncIterableIterator<readonly NodeStatus[]> {
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    for (;;) {
+      const connection = await this.#nextConnection(either);
+      if (signal.aborted) return;
+      if (connection === undefined) throw new LogClosedError();
+      try {
+        for await (const reply of connection.stream((id) => ({ kind: 'peers', id }), either)) {
+          if (reply.kind !== 'nodes') throw unexpected(reply);
+          yield reply.json as readonly NodeStatus[];
+        }
+      } catch (error) {
+        await this.#startOver(connection, error);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#connection?.terminate();
+    for (const socket of this.#transfers) socket.terminate();
+    this.#changed.wake();
+    await this.#running;
+  }
+
+  async #position(request: (id: number) => Request): Promise<Position> {
+    const reply = await this.#call(request);
+    if (reply.kind !== 'position') throw unexpected(reply);
+    return reply.position;
+  }
+
+  async #call(request: (id: number) => Request): Promise<Reply> {
+    return (await this.#connected()).call(request, { timeoutMs: this.#options.answerWaitMs ?? 5000 });
+  }
+
+  async #upload(request: TransferRequest, body: Readable): Promise<void> {
+    let socket: WebSocket;
+    try {
+      socket = await this.#openTransfer();
+    } catch (error) {
+      body.destroy();
+      throw error;
+    }
+    try {
+      const answer = receive<TransferReply>(socket);
+      socket.send(JSON.stringify(request));
+      // Whichever comes first: a server that refuses does not wait for the end.
+      await Promise.race([sendBody(socket, body), answer.first]);
+      checkReply(await answer.first);
+    } finally {
+      body.destroy();
+      socket.close();
+    }
+  }
+
+  async #download(request: TransferRequest): Promise<{ at?: Position; body: Readable } | undefined> {
+    const socket = await this.#openTransfer();
+    try {
+      const { first, body } = receive<TransferReply>(socket);
+      socket.send(JSON.stringify(request));
+      const reply = checkReply(await first);
+      if (!('found' in reply) || !reply.found) {
+        socket.close();
+        return undefined;
+      }
+      body.once('end', () => socket.close());
+      return reply.at === undefined ? { body } : { at: reply.at, body };
+    } catch (error) {
+      socket.terminate();
+      throw error;
+    }
+  }
+
+  async #openTransfer(): Promise<WebSocket> {
+    const { url } = await this.#connected();
+    const { socket } = await this.#connect(url, 'transfer');
+    this.#transfers.add(socket);
+    socket.once('close', () => this.#transfers.delete(socket));
+    return socket;
+  }
+
+  /** The connection, waiting for it a little. @throws UnavailableError  why there is none */
+  async #connected(): Promise<Connection> {
+    const deadlineMs = performance.now() + (this.#options.connectionWaitMs ?? 2000);
+    for (;;) {
+      if (this.#closing.signal.aborted) throw new LogClosedError();
+      if (this.#connection?.open) return this.#connection;
+      if (this.#failure instanceof LogRefusedError) throw this.#failure;
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0)
+        throw new UnavailableError(
+          'log-unreachable',
+          `the log cannot be reached: ${this.#failure?.message ?? 'no connection yet'}`,
+          {
+            cause: this.#failure,
+          },
+        );
+      await this.#changed.wait(AbortSignal.timeout(Math.ceil(leftMs)));
+    }
+  }
+
+  /** The connection, waiting for it as long as it takes; undefined when the signal is aborted first. */
+  async #nextConnection(signal: AbortSignal): Promise<Connection | undefined> {
+    while (!signal.aborted) {
+      if (this.#connection?.open) return this.#connection;
+      await this.#changed.wait(signal);
+    }
+    return undefined;
+  }
+
+  /** After a server that is connected could not read, readers try again on a new connection. @throws what another try does not change */
+  async #startOver(connection: Connection, error: unknown): Promise<void> {
+    if (!(error instanceof UnavailableError)) throw error;
+    connection.terminate();
+    await systemClock.sleep(RETRY_MS.first, this.#closing.signal).catch(() => {});
+  }
+
+  async #stayConnected(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let next = 0, failures = 0; !signal.aborted; ) {
+      const url = this.#urls[next % this.#urls.length]!;
+      try {
+        const connected = await this.#connect(url, 'calls');
+        const connection = new Connection(connected, url, this.#options.heartbeatMs ?? 5000);
+        failures = 0;
+        this.#connection = connection;
+        this.#promises = connected.promises;
+        this.#failure = undefined;
+        this.#logger.info('log-connected', { url });
+        this.#changed.wake();
+        await connection.ended;
+        this.#connection = undefined;
+        if (signal.aborted) return;
+        this.#failure = new UnavailableError('log-unreachable', `${url}: the connection was lost`);
+        this.#logger.warn('log-connection-lost', { url });
+      } catch (error) {
+        if (signal.aborted) return;
+        // Said once, not at every attempt.
+        if (this.#failure?.message !== messageOf(error))
+          this.#logger.warn('log-unreachable', { url, error: messageOf(error) });
+        this.#failure = error as Error;
+        this.#changed.wake();
+        next++;
+        failures++;
+        await systemClock.sleep(this.#pauseMs(failures), signal).catch(() => {});
+      }
+    }
+  }
+
+  /** The other servers are tried at once; after all have failed, there is a growing pause, of uneven length for each node. */
+  #pauseMs(failures: number): number {
+    if (failures % this.#urls.length !== 0) return 0;
+    if (this.#failure instanceof LogRefusedError) return RETRY_MS.refused;
+    const rounds = failures / this.#urls.length;
+    return Math.min(RETRY_MS.first * 2 ** (rounds - 1), RETRY_MS.most) * (0.5 + Math.random() / 2);
+  }
+
+  #connect(url: string, purpose: 'calls' | 'transfer') {
+    const { secret, name, answerWaitMs = 5000 } = this.#options;
+    const { recordBytesMax } = this.#promises;
+    return connect({
+      url,
+      secret,
+      name,
+      purpose,
+      timeoutMs: answerWaitMs,
+      recordBytesMax,
+      signal: this.#closing.signal,
+    });
+  }
+}
+
+function unexpected(reply: Reply): Error {
+  return new UnavailableError('log-failed', `the server of the log gave an answer to another question: ${reply.kind}`);
+}

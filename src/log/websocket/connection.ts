@@ -1,0 +1,254 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocket } from 'ws';
+import { messageOf, UnavailableError, UncertainError } from '../../base/index.ts';
+import type { LogPromises } from '../change-log.ts';
+import { LogRefusedError } from '../errors.ts';
+import { Wakeup } from '../wakeup.ts';
+import {
+  type Challenge,
+  type Hello,
+  isProof,
+  newNonce,
+  type Proof,
+  type Purpose,
+  proofOf,
+  type Refused,
+  type Welcome,
+} from './handshake.ts';
+import { Heartbeat, Outlet } from './link.ts';
+import {
+  decode,
+  encode,
+  MESSAGE_OVERHEAD_BYTES,
+  type PackedError,
+  PROTOCOL,
+  type Reply,
+  type Request,
+  unpackError,
+} from './wire.ts';
+
+export interface ConnectOptions {
+  readonly url: string;
+  readonly secret: string;
+  /** Name of the node, for the server's log. */
+  readonly name: string;
+  readonly purpose: Purpose;
+  /** For the whole handshake. */
+  readonly timeoutMs: number;
+  readonly recordBytesMax: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Connected {
+  readonly socket: WebSocket;
+  readonly stream: Duplex | undefined;
+  readonly promises: LogPromises;
+}
+
+/**
+ * Connects to a served log and makes sure that both sides know the secret.
+ *
+ * @throws LogRefusedError   the server does not want this client, or is not one of ours
+ * @throws UnavailableError  it cannot be reached, or does not answer
+ */
+export function connect(options: ConnectOptions): Promise<Connected> {
+  const { url, secret, name, purpose, timeoutMs, recordBytesMax, signal } = options;
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(new UnavailableError('log-unreachable', 'the log has been closed'));
+    const hello: Hello = { protocol: PROTOCOL, name, purpose, nonce: newNonce() };
+    let challenge: Challenge | undefined;
+    let stream: Duplex | undefined;
+    const socket = new WebSocket(url, {
+      perMessageDeflate: false,
+      maxPayload: recordBytesMax + MESSAGE_OVERHEAD_BYTES,
+      handshakeTimeout: timeoutMs,
+    });
+    const settle = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      socket.off('message', onMessage);
+      socket.off('close', onClose);
+    };
+    const fail = (error: Error) => {
+      settle();
+      socket.terminate();
+      reject(error);
+    };
+    const unreachable = (why: string, cause?: unknown) =>
+      fail(new UnavailableError('log-unreachable', `${url}: ${why}`, { cause }));
+    const refused = (why: string) => fail(new LogRefusedError(`${url}: ${why}`));
+    const timer = setTimeout(() => unreachable(`no answer within ${timeoutMs} ms`), timeoutMs);
+    const onAbort = () => unreachable('the log has been closed');
+    const onClose = () => unreachable('the connection was closed');
+    const onMessage = (data: Buffer) => {
+      let message: Partial<Challenge & Proof & Welcome & Refused>;
+      try {
+        message = JSON.parse(data.toString()) ?? {};
+      } catch {
+        message = {};
+      }
+      if (message.refused !== undefined)
+        refused(
+          `this node was refused, because ${message.refused}; give all nodes of a cluster the same secret and version`,
+        );
+      else if (challenge !== undefined) {
+        if (!isProof(message.proof, proofOf(secret, 'server', hello, challenge)) || message.promises === undefined)
+          refused("it does not know the cluster's secret, so this node does not trust it");
+        else {
+          settle();
+          resolve({ socket, stream, promises: message.promises });
+        }
+      } else if (typeof message.nonce === 'string') {
+        challenge = { nonce: message.nonce };
+        socket.send(JSON.stringify({ proof: proofOf(secret, 'client', hello, challenge) } satisfies Proof));
+      } else refused('it does not speak the protocol of the log');
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    socket.on('error', (error) => unreachable(messageOf(error), error));
+    socket.on('close', onClose);
+    socket.on('message', onMessage);
+    socket.on('upgrade', (response: IncomingMessage) => {
+      stream = response.socket;
+    });
+    socket.on('open', () => socket.send(JSON.stringify(hello)));
+  });
+}
+
+/** The calls that are under way on one connection. */
+export class Connection {
+  /** Resolves when the connection has ended. */
+  readonly ended: Promise<void>;
+  readonly promises: LogPromises;
+  readonly url: string;
+  readonly #socket: WebSocket;
+  readonly #outlet: Outlet;
+  readonly #calls = new Map<number, Call>();
+  readonly #streams = new Map<number, Stream>();
+  #last = 0;
+  #open = true;
+
+  constructor({ socket, stream, promises }: Connected, url: string, heartbeatMs: number) {
+    this.promises = promises;
+    this.url = url;
+    this.#socket = socket;
+    this.#outlet = new Outlet(socket, stream);
+    new Heartbeat(socket, heartbeatMs);
+    socket.on('message', (data: Buffer) => this.#receive(data));
+    this.ended = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#end();
+        resolve();
+      });
+    });
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  /**
+   * Makes a call. An answer that does not come in time ends the connection, for nothing is known of its other end.
+   * @param uncertain  whether the call may have been carried out when no answer comes
+   */
+  call(request: (id: number) => Request, options: { timeoutMs: number; uncertain?: boolean }): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const id = ++this.#last;
+      const lost = (why: string) =>
+        options.uncertain
+          ? new UncertainError(`${this.url}: ${why}; it is not known whether the record was written`)
+          : new UnavailableError('log-unreachable', `${this.url}: ${why}`);
+      if (!this.#open) return reject(new UnavailableError('log-unreachable', `${this.url}: the connection was lost`));
+      const timer = setTimeout(() => {
+        this.#calls.delete(id);
+        reject(lost(`no answer within ${options.timeoutMs} ms`));
+        this.terminate();
+      }, options.timeoutMs);
+      this.#calls.set(id, { resolve, reject, lost, timer });
+      this.#outlet.send(encode(request(id)));
+    });
+  }
+
+  /**
+   * Asks for something that is answered until it is cancelled. Ends without error when the connection ends.
+   * @param consumed  called with each reply when the next one is asked for
+   */
+  async *stream(
+    request: (id: number) => Request,
+    signal: AbortSignal,
+    consumed: (reply: Reply, id: number) => void = () => {},
+  ): AsyncIterableIterator<Reply> {
+    const id = ++this.#last;
+    const stream: Stream = { replies: [], arrived: new Wakeup() };
+    this.#streams.set(id, stream);
+    this.#outlet.send(encode(request(id)));
+    try {
+      while (!signal.aborted) {
+        const reply = stream.replies.shift();
+        if (reply === undefined) {
+          if (!this.#open) return;
+          await stream.arrived.wait(signal);
+          continue;
+        }
+        if (reply.kind === 'failed') throw unpackError(reply.json as PackedError);
+        yield reply;
+        consumed(reply, id);
+      }
+    } finally {
+      this.#streams.delete(id);
+      this.#outlet.send(encode({ kind: 'cancel', id }));
+    }
+  }
+
+  send(request: Request): void {
+    this.#outlet.send(encode(request));
+  }
+
+  #receive(data: Buffer): void {
+    let reply: Reply;
+    try {
+      reply = decode(data) as Reply;
+    } catch {
+      this.terminate();
+      return;
+    }
+    const stream = this.#streams.get(reply.id);
+    if (stream !== undefined) {
+      stream.replies.push(reply);
+      stream.arrived.wake();
+      return;
+    }
+    const call = this.#calls.get(reply.id);
+    if (call === undefined) return;
+    this.#calls.delete(reply.id);
+    clearTimeout(call.timer);
+    if (reply.kind === 'failed') call.reject(unpackError(reply.json as PackedError));
+    else call.resolve(reply);
+  }
+
+  #end(): void {
+    this.#open = false;
+    for (const { reject, lost, timer } of this.#calls.values()) {
+      clearTimeout(timer);
+      reject(lost('the connection was lost before it answered'));
+    }
+    this.#calls.clear();
+    for (const stream of this.#streams.values()) stream.arrived.wake();
+  }
+}
+
+interface Call {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: unknown) => void;
+  readonly lost: (why: string) => Error;
+  readonly timer: NodeJS.Timeout;
+}
+
+interface Stream {
+  readonly replies: Reply[];
+  readonly arrived: Wakeup;
+}

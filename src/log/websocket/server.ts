@@ -1,0 +1,316 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type Logger, messageOf, silentLogger } from '../../base/index.ts';
+import type { Position } from '../../tree/index.ts';
+import type { ChangeLog, NodeStatus } from '../change-log.ts';
+import { Wakeup } from '../wakeup.ts';
+import {
+  type Challenge,
+  type Hello,
+  isProof,
+  newNonce,
+  type Proof,
+  proofOf,
+  type Refused,
+  type Welcome,
+  whyNotHello,
+} from './handshake.ts';
+import { Heartbeat, Outlet } from './link.ts';
+import { receive, sendBody, type TransferReply, type TransferRequest } from './transfer.ts';
+import {
+  bytesOf,
+  DEFAULT_PATH,
+  decode,
+  encode,
+  MESSAGE_OVERHEAD_BYTES,
+  packError,
+  READ_WINDOW_BYTES,
+  type Reply,
+  type Request,
+} from './wire.ts';
+
+export interface ServeLogOptions {
+  readonly log: ChangeLog;
+  /** The cluster's secret: who does not know it is turned away. */
+  readonly secret: string;
+  /** Server to listen on for upgrades of `path`. Without it, call `handleUpgrade` yourself. */
+  readonly server?: Server;
+  /** Default: `/geoserver/cluster/log`. */
+  readonly path?: string;
+  readonly logger?: Logger;
+  /** Milliseconds between signs of life; a connection that is silent for three times as long is cut. Default: 5000. */
+  readonly heartbeatMs?: number;
+}
+
+export interface LogServer {
+  /** Names of the nodes that are connected, by name. */
+  readonly clients: readonly string[];
+  /** Takes an upgrade request for the log's path. @returns false when it is for another path */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** Cuts all connections; the log stays open. */
+  close(): Promise<void>;
+}
+
+/** A client that has not proved itself by then is cut off. */
+const HANDSHAKE_MS = 5000;
+/** Clients that have not proved themselves yet; more are turned away. */
+const STRANGERS_MAX = 100;
+
+/** Lets other nodes use a log over WebSocket. */
+export function serveLog(options: ServeLogOptions): LogServer {
+  const { log, secret, server, path = DEFAULT_PATH, logger = silentLogger } = options;
+  if (secret === '') throw new Error('a log is not served without a secret');
+  const sockets = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: log.promises.recordBytesMax + MESSAGE_OVERHEAD_BYTES,
+  });
+  const clients = new Map<WebSocket, string>();
+  let strangers = 0;
+
+  const handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): boolean => {
+    if (request.url?.split('?', 1)[0] !== path) return false;
+    if (strangers >= STRANGERS_MAX) {
+      socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n');
+      return true;
+    }
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      strangers++;
+      const address = request.socket.remoteAddress;
+      // Errors of a connection are followed by its end, which is what counts.
+      webSocket.on('error', (error) => logger.debug('log-connection-failed', { address, error: error.message }));
+      greet(webSocket, secret, log)
+        .finally(() => strangers--)
+        .then(
+          (hello) => {
+            if (hello.purpose === 'transfer') return;
+            clients.set(webSocket, hello.name);
+            webSocket.once('close', () => clients.delete(webSocket));
+            logger.info('log-client-connected', { client: hello.name, address });
+            webSocket.once('close', () => logger.info('log-client-gone', { client: hello.name, address }));
+            new CallServer(webSocket, socket, log, options.heartbeatMs ?? 5000);
+          },
+          (error) => logger.warn('log-client-refused', { address, reason: messageOf(error) }),
+        );
+    });
+    return true;
+  };
+  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // Nobody else would answer.
+    if (!handleUpgrade(request, socket, head) && server?.listenerCount('upgrade') === 1)
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
+  };
+  server?.on('upgrade', onUpgrade);
+
+  return {
+    get clients() {
+      return [...clients.values()].sort();
+    },
+    handleUpgrade,
+    async close() {
+      server?.off('upgrade', onUpgrade);
+      for (const socket of sockets.clients) socket.terminate();
+      await new Promise<void>((resolve) => sockets.close(() => resolve()));
+    },
+  };
+}
+
+/**
+ * Says who we are, and makes sure that the client knows the secret. Whatever comes after the handshake is attended to before
+ * this resolves. @throws Error  why the client was refused
+ */
+function greet(socket: WebSocket, secret: string, log: ChangeLog): Promise<Hello> {
+  return new Promise((resolve, reject) => {
+    const challenge: Challenge = { nonce: newNonce() };
+    let hello: Hello | undefined;
+    const timer = setTimeout(() => refuse('it did not complete the handshake in time'), HANDSHAKE_MS);
+    const end = () => {
+      clearTimeout(timer);
+      socket.off('message', onMessage);
+      socket.off('close', onClose);
+    };
+    const refuse = (reason: string, told = reason) => {
+      end();
+      socket.send(JSON.stringify({ refused: told } satisfies Refused));
+      socket.close(4401);
+      reject(new Error(reason));
+    };
+    const onClose = () => {
+      end();
+      reject(new Error('it went away during the handshake'));
+    };
+    const onMessage = (data: Buffer) => {
+      let message: unknown;
+      try {
+        message = JSON.parse(data.toString());
+      } catch {
+        refuse('it does not speak the protocol of the log');
+        return;
+      }
+      if (hello === undefined) {
+        const reason = whyNotHello((message ?? {}) as Partial<Hello>);
+        if (reason !== undefined) {
+          refuse(reason);
+          return;
+        }
+        hello = message as Hello;
+        socket.send(JSON.stringify(challenge));
+        return;
+      }
+      if (!isProof((message as Partial<Proof> | null)?.proof, proofOf(secret, 'client', hello, challenge))) {
+        refuse(`the node ${hello.name} does not know the cluster's secret`, 'the cluster secrets differ');
+        return;
+      }
+      end();
+      if (hello.purpose === 'transfer') serveTransfer(socket, log);
+      const proof = proofOf(secret, 'server', hello, challenge);
+      socket.send(JSON.stringify({ proof, promises: log.promises } satisfies Welcome));
+      resolve(hello);
+    };
+    socket.on('message', onMessage);
+    socket.on('close', onClose);
+  });
+}
+
+/** Answers the calls of one client. */
+class CallServer {
+  readonly #log: ChangeLog;
+  readonly #outlet: Outlet;
+  readonly #gone = new AbortController();
+  /** What goes on until it is cancelled. */
+  readonly #subscriptions = new Map<number, Subscription>();
+
+  constructor(socket: WebSocket, stream: Duplex, log: ChangeLog, heartbeatMs: number) {
+    this.#log = log;
+    this.#outlet = new Outlet(socket, stream);
+    new Heartbeat(socket, heartbeatMs);
+    socket.on('message', (data: Buffer) => {
+      try {
+        this.#receive(decode(data) as Request);
+      } catch {
+        // Whoever sends nonsense cannot be told which call it was.
+        socket.terminate();
+      }
+    });
+    socket.once('close', () => this.#gone.abort());
+  }
+
+  #receive(request: Request): void {
+    const { id } = request;
+    switch (request.kind) {
+      case 'read':
+        this.#subscribe(id, (subscription) => this.#sendRecords(request.position, id, subscription));
+        break;
+      case 'peers':
+        this.#subscribe(id, async ({ signal }) => {
+          for await (const nodes of this.#log.peers(signal))
+            this.#outlet.send(encode({ kind: 'nodes', id, json: nodes }));
+        });
+        break;
+      case 'cancel':
+        this.#subscriptions.get(id)?.cancel();
+        break;
+      case 'credit': {
+        const subscription = this.#subscriptions.get(id);
+        if (subscription === undefined) break;
+        subscription.credit += request.bytes;
+        subscription.more.wake();
+        break;
+      }
+      default:
+        this.#call(request).then(
+          (reply) => this.#outlet.send(encode(reply)),
+          (error) => this.#outlet.send(encode({ kind: 'failed', id, json: packError(error) })),
+        );
+    }
+  }
+
+  async #call(request: Exclude<Request, { kind: 'read' | 'peers' | 'cancel' | 'credit' }>): Promise<Reply> {
+    const { id } = request;
+    switch (request.kind) {
+      case 'append': {
+        const result = await this.#log.append(request.after, request.body);
+        return result.kind === 'appended'
+          ? { kind: 'appended', id, position: result.position }
+          : { kind: 'head-moved', id, position: result.head };
+      }
+      case 'head':
+        return { kind: 'position', id, position: await this.#log.head() };
+      case 'trimmed':
+        return { kind: 'position', id, position: await this.#log.trimmed() };
+      case 'trim':
+        await this.#log.trim(request.position);
+        return { kind: 'done', id };
+      case 'has-blob':
+        return { kind: (await this.#log.hasBlob(request.hash)) ? 'yes' : 'no', id };
+      case 'announce':
+        await this.#log.announce(request.json as NodeStatus);
+        return { kind: 'done', id };
+      default:
+        throw new RangeError('this is no call');
+    }
+  }
+
+  async #sendRecords(after: Position, id: number, subscription: Subscription): Promise<void> {
+    const { signal, more } = subscription;
+    for await (const records of this.#log.read(after, signal)) {
+      while (subscription.credit <= 0 && !signal.aborted) await more.wait(signal);
+      if (signal.aborted) return;
+      subscription.credit -= bytesOf(records);
+      this.#outlet.send(encode({ kind: 'records', id, records }));
+    }
+  }
+
+  #subscribe(id: number, run: (subscription: Subscription) => Promise<void>): void {
+    const stop = new AbortController();
+    const subscription: Subscription = {
+      signal: AbortSignal.any([stop.signal, this.#gone.signal]),
+      credit: READ_WINDOW_BYTES,
+      more: new Wakeup(),
+      cancel: () => stop.abort(),
+    };
+    this.#subscriptions.set(id, subscription);
+    run(subscription)
+      .catch((error) => this.#outlet.send(encode({ kind: 'failed', id, json: packError(error) })))
+      .finally(() => this.#subscriptions.delete(id));
+  }
+}
+
+interface Subscription {
+  readonly signal: AbortSignal;
+  /** Bytes that may still be sent; a batch may take it below zero. */
+  credit: number;
+  readonly more: Wakeup;
+  cancel(): void;
+}
+
+/** Serves the one transfer of a connection. */
+function serveTransfer(socket: WebSocket, log: ChangeLog): void {
+  const { first, body } = receive<TransferRequest>(socket);
+  const reply = (message: TransferReply) => socket.send(JSON.stringify(message));
+  const serve = async (): Promise<void> => {
+    const request = await first;
+    if ('put' in request) {
+      if (request.put === 'blob') await log.putBlob(request.hash, body);
+      else await log.putSnapshot(request.at, body);
+      return reply({ stored: true });
+    }
+    if (request.get === 'blob') {
+      const blob = await log.getBlob(request.hash);
+      reply({ found: blob !== undefined });
+      if (blob !== undefined) await sendBody(socket, blob);
+      return;
+    }
+    const snapshot = await log.latestSnapshot();
+    if (snapshot === undefined) return reply({ found: false });
+    reply({ found: true, at: snapshot.at });
+    await sendBody(socket, snapshot.body);
+  };
+  serve()
+    .catch((error) => {
+      if (socket.readyState === socket.OPEN) reply({ failed: packError(error) });
+    })
+    // The client goes when it has what it wants; one that does not is cut off by its stalled transfer.
+    .finally(() => body.resume());
+}
