@@ -69,7 +69,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Chan
 
 async function firstReply(worker: Worker, folder: string): Promise<Extract<Reply, { kind: 'opened' }>> {
   const reply = await new Promise<Reply>((resolve, reject) => {
-    worker.once('message', resolve);
+    worker.once('message', ([first]: readonly Reply[]) => resolve(first!));
     worker.once('error', reject);
   });
   if (reply.kind === 'opened') return reply;
@@ -95,6 +95,7 @@ class EmbeddedLog implements ChangeLog {
   readonly #feed: Feed;
   readonly #peers: PeerList;
   readonly #calls = new Map<number, Call>();
+  readonly #outbox: Request[] = [];
   #lastCall = 0;
   #trimmed: Position;
   /** Bodies of appends under way, for the readers who follow. */
@@ -113,7 +114,9 @@ class EmbeddedLog implements ChangeLog {
     this.#feed = new Feed(opened.head as Position, RECENT_BYTES_MAX);
     this.#peers = new PeerList(options.clock ?? systemClock, options.peerTtlMs);
     this.#trimmed = opened.trimmed as Position;
-    worker.on('message', (reply: Reply) => this.#receive(reply));
+    worker.on('message', (replies: readonly Reply[]) => {
+      for (const reply of replies) this.#receive(reply);
+    });
     worker.once('error', (error) => this.#fail(error));
     worker.once('exit', () => this.#fail(new LogClosedError()));
   }
@@ -121,18 +124,13 @@ class EmbeddedLog implements ChangeLog {
   async append(after: Position, body: Uint8Array): Promise<Appended | HeadMoved> {
     this.#checkOpen();
     checkRecordBytes(body, RECORD_BYTES_MAX);
-    // Two copies: one moves to the thread, the other goes to the readers, and the caller keeps his.
+    // A copy for the readers who follow: the caller may use his bytes again.
     const mine = Buffer.from(body);
     const lost = () => new UncertainError('the log was closed before it answered');
-    const sent = new Uint8Array(mine);
-    const reply = await this.#call(
-      (id) => {
-        this.#bodies.set(id, mine);
-        return { kind: 'append', id, after, body: sent };
-      },
-      lost,
-      [sent.buffer],
-    );
+    const reply = await this.#call((id) => {
+      this.#bodies.set(id, mine);
+      return { kind: 'append', id, after, body: mine };
+    }, lost);
     if (reply.kind === 'appended') return { kind: 'appended', position: reply.position as Position };
     if (reply.kind === 'head-moved') return { kind: 'head-moved', head: reply.head as Position };
     throw unexpected(reply);
@@ -228,13 +226,14 @@ class EmbeddedLog implements ChangeLog {
     throw unexpected(reply);
   }
 
-  #call(request: (id: number) => Request, lost: () => Error, transfer: ArrayBuffer[] = []): Promise<Reply> {
+  #call(request: (id: number) => Request, lost: () => Error): Promise<Reply> {
     return new Promise((resolve, reject) => {
       if (this.#broken !== undefined)
         return reject(new UnavailableError('log-closed', this.#broken.message, { cause: this.#broken }));
       const id = ++this.#lastCall;
       this.#calls.set(id, { resolve, reject, lost });
-      this.#worker.postMessage(request(id), transfer);
+      // What is asked for in one go is sent in one go: a message to the thread costs more than what is in it.
+      if (this.#outbox.push(request(id)) === 1) queueMicrotask(() => this.#worker.postMessage(this.#outbox.splice(0)));
     });
   }
 

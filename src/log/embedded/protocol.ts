@@ -1,4 +1,4 @@
-/** What the log's thread and its owner tell each other. Bodies are moved, not copied. */
+/** What the log's thread and its owner tell each other, each message a list of these. */
 export type Request =
   | { readonly kind: 'append'; readonly id: number; readonly after: number; readonly body: Uint8Array }
   | {

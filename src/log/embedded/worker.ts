@@ -13,7 +13,7 @@ const SQLITE_BUSY = 5;
 
 const port = parentPort!;
 const { file, waitMs } = workerData as WorkerData;
-const reply = (message: Reply) => port.postMessage(message);
+const reply = (...messages: Reply[]) => port.postMessage(messages);
 
 let database: DatabaseSync | undefined;
 try {
@@ -62,10 +62,10 @@ function serve(db: DatabaseSync): void {
   let head = Math.max(trimmed, number('SELECT max(position) AS value FROM records'));
   reply({ kind: 'opened', head, trimmed });
 
-  port.on('message', (first: Request) => {
-    const waiting = [first];
+  port.on('message', (first: readonly Request[]) => {
+    const waiting = [...first];
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
-      waiting.push(next.message as Request);
+      waiting.push(...(next.message as readonly Request[]));
     for (let i = 0; i < waiting.length; ) {
       const request = waiting[i]!;
       if (request.kind === 'append') {
@@ -101,13 +101,14 @@ function serve(db: DatabaseSync): void {
       committing = true;
       db.exec('COMMIT');
       head = next;
-      replies.forEach(reply);
+      reply(...replies);
     } catch (error) {
       // A commit that failed may have reached the disk all the same.
       const uncertain = committing || !rollBack();
       if (committing) rollBack();
       head = newestOr(head);
-      for (const { id } of group) reply({ kind: 'failed', id, message: (error as Error).message, uncertain, head });
+      const { message } = error as Error;
+      reply(...group.map(({ id }): Reply => ({ kind: 'failed', id, message, uncertain, head })));
     }
   }
 
@@ -143,7 +144,7 @@ function serve(db: DatabaseSync): void {
         records.push({ position, body });
       }
       const buffers = records.map(({ body }) => body.buffer as ArrayBuffer);
-      port.postMessage({ kind: 'loaded', id, records } satisfies Reply, [...new Set(buffers)]);
+      port.postMessage([{ kind: 'loaded', id, records } satisfies Reply], [...new Set(buffers)]);
     } catch (error) {
       reply({ kind: 'failed', id, message: (error as Error).message, uncertain: false, head });
     }
