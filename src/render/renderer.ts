@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { LRUCache } from 'lru-cache';
@@ -16,7 +17,7 @@ export interface RendererOptions {
   /** Folder for symbols and pictures of styles; may be emptied while no renderer uses it. */
   readonly cacheDir: string;
   readonly logger: Logger;
-  /** Folders with further fonts, searched with all below them. */
+  /** Folders with fonts beside Mapnik's own, searched with all below them; default: those of the system. */
   readonly fontFolders?: readonly string[];
   /** Most pictures that wait; default 500. */
   readonly queueMax?: number;
@@ -26,6 +27,7 @@ export interface RendererOptions {
   readonly rssBytesMax?: number;
 }
 
+const SYSTEM_FONTS = ['/usr/share/fonts', '/usr/local/share/fonts', '/Library/Fonts'];
 /** Most pixels of one picture: 400 MB as Mapnik holds them. */
 const PIXELS_MAX = 100_000_000;
 /** Standard resolution: one pixel of 0.28 mm. */
@@ -50,7 +52,7 @@ export class MapnikRenderer implements Renderer {
       children: options.children ?? availableParallelism(),
       queueMax: options.queueMax ?? 500,
       logger: options.logger,
-      fontFolders: options.fontFolders ?? [],
+      fontFolders: (options.fontFolders ?? SYSTEM_FONTS).filter((folder) => existsSync(folder)),
       drawsMax: options.drawsMax ?? 50_000,
       rssBytesMax: options.rssBytesMax ?? 1536 * 1024 * 1024,
     });

@@ -4,7 +4,7 @@
 const SUBSTITUTES: readonly (readonly [RegExp, string])[] = [
   [/mono|courier|consol|menlo|typewriter/i, 'DejaVu Sans Mono'],
   [/condensed|narrow/i, 'DejaVu Sans Condensed'],
-  [/(^|[^-\s])serif|times|georgia|garamond|palatino|cambria|roman|bookman|century/i, 'DejaVu Serif'],
+  [/^((?!sans).)*serif|times|georgia|garamond|palatino|cambria|roman|bookman|century/i, 'DejaVu Serif'],
 ];
 const FALLBACK = 'DejaVu Sans';
 /** Families that are named for no font in particular. */
@@ -20,7 +20,8 @@ export interface FontRequest {
 /** A face for the request, and whether it is of a family that was asked for. */
 export function chooseFace(request: FontRequest, faces: ReadonlySet<string>): { face: string; exact: boolean } {
   for (const family of request.families) {
-    const face = styled(family, request, faces);
+    // Faces too are named as families: `DejaVu Sans Bold`.
+    const face = styled(family, request, faces) ?? indexOf(faces).get(family.trim().toLowerCase());
     if (face !== undefined) return { face, exact: true };
   }
   const wanted = request.families[0] ?? '';
@@ -30,9 +31,11 @@ export function chooseFace(request: FontRequest, faces: ReadonlySet<string>): { 
   return { face: styled(substitute, request, faces) ?? styled(FALLBACK, request, faces) ?? 'DejaVu Sans Book', exact };
 }
 
-/** The regular face of a family; undefined when there is none. */
+/** The regular face for single characters of a family; undefined when there is none, and none that could stand for it. */
 export function faceOf(family: string, faces: ReadonlySet<string>): string | undefined {
-  return styled(family, { families: [], italic: false, bold: false }, faces);
+  const request = { families: [family], italic: false, bold: /\bbold\b/i.test(family) };
+  const { face, exact } = chooseFace(request, faces);
+  return exact ? face : undefined;
 }
 
 function styled(family: string, { italic, bold }: FontRequest, faces: ReadonlySet<string>): string | undefined {

@@ -7,7 +7,7 @@ import { numberText } from './expressions.ts';
 
 export interface GeometryChange {
   /** Where markers and labels go. */
-  readonly placement?: 'interior' | 'vertex-first' | 'vertex-last';
+  readonly placement?: 'interior' | 'vertex-first' | 'vertex-last' | 'vertices';
   /** Pixels. */
   readonly transform?: string;
 }
@@ -37,6 +37,8 @@ function change(geometry: Expression | undefined, context: CompileContext): Geom
       return { ...inner(), placement: 'vertex-first' };
     case 'endpoint':
       return { ...inner(), placement: 'vertex-last' };
+    case 'vertices':
+      return { ...inner(), placement: 'vertices' };
     case 'offset': {
       const [dx, dy] = geometry.arguments.slice(1).map((e) => (e.kind === 'literal' ? toNumber(e.value) : Number.NaN));
       if (dx === undefined || dy === undefined || Number.isNaN(dx) || Number.isNaN(dy)) {

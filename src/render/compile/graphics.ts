@@ -6,7 +6,7 @@ import { numberText } from './expressions.ts';
 import { faceOf } from './fonts.ts';
 import { pictureInfo } from './pictures.ts';
 import { type Shape, shapeOf } from './shapes.ts';
-import { drawSymbol, drawTile, type Paint, prepareSvg, type Symbol, type Tile } from './svg.ts';
+import { type Drawing, drawSymbol, drawTile, type Paint, prepareSvg, type Tile } from './svg.ts';
 import {
   atMost,
   attributeText,
@@ -266,7 +266,7 @@ function glyphMarker(
 export function externalFile(
   external: ExternalGraphic,
   context: CompileContext,
-): { path: string; width: number; height: number; symbol?: Symbol } | undefined {
+): { path: string; width: number; height: number; symbol?: Drawing } | undefined {
   const href = textOf(external.href, context) ?? '';
   if (isDynamic(href)) {
     context.warnings.add('the address of a graphic cannot be an attribute');

@@ -16,7 +16,7 @@ export interface Paint {
   readonly join?: string;
 }
 
-export interface Symbol {
+export interface Drawing {
   readonly svg: string;
   /** Pixels; the middle of the picture is the middle of the form. */
   readonly width: number;
@@ -47,7 +47,7 @@ function document(width: number, height: number, content: string): string {
 }
 
 /** A mark at its final size, its outline at its final width. */
-export function drawSymbol(shape: Shape, size: number, paint: Paint): Symbol {
+export function drawSymbol(shape: Shape, size: number, paint: Paint): Drawing {
   const scale = size / shape.height;
   const reach = (i: 0 | 1) =>
     Math.max(size / 2, ...shape.paths.flatMap((p) => p.points.map((q) => Math.abs(q[i]) * scale)));
@@ -85,7 +85,7 @@ export interface Tile {
  * A picture that tiles without seams: what leaves it on one side comes in on the other. Strokes are made into areas and
  * cut at the edges, for what sticks out would make the tile larger.
  */
-export function drawTile(tile: Tile): Symbol {
+export function drawTile(tile: Tile): Drawing {
   const { shape, size, paint, margin } = tile;
   const scale = size / shape.height;
   const width = Math.max(1, Math.round(tile.extent ?? size + margin[1] + margin[3]));
@@ -206,9 +206,9 @@ function clip(points: readonly Point[], width: number, height: number): Point[] 
  *
  * @returns undefined when it is not well-formed or has no size
  */
-export function prepareSvg(bytes: Uint8Array, query: string): Symbol | undefined {
+export function prepareSvg(bytes: Uint8Array, query: string): Drawing | undefined {
   let source = Buffer.from(bytes).toString('utf8');
-  source = source.replace(/<!DOCTYPE[^>[]*(\[[^\]]*\])?[^>]*>/, '');
+  source = withoutDoctype(source);
   const parameters = new URLSearchParams(query);
   source = source.replace(
     /param\(\s*([\w-]+)\s*\)[ \t]*([^"';<]*)/g,
@@ -237,6 +237,18 @@ export function prepareSvg(bytes: Uint8Array, query: string): Symbol | undefined
   const open = text.indexOf('>', startTagEnd(text));
   const rect = `<${root.name.replace(/svg$/, 'rect')} x="${x}" y="${y}" width="${w}" height="${h}" fill="none" stroke="none"/>`;
   return { svg: `${text.slice(0, open + 1)}${rect}${text.slice(open + 1)}`, width, height };
+}
+
+/** Drawing programs write namespaces as entities; those are put in, and the declaration goes. */
+function withoutDoctype(source: string): string {
+  const doctype = /<!DOCTYPE[^>[]*(?:\[([^\]]*)\])?[^>]*>/.exec(source);
+  if (doctype === null) return source;
+  let text = source.replace(doctype[0], '');
+  for (const [, name, value] of [
+    ...(doctype[1] ?? '').matchAll(/<!ENTITY\s+([\w.-]+)\s+["']([^"'&]{0,200})["']\s*>/g),
+  ].slice(0, 50))
+    text = text.replaceAll(`&${name};`, value!);
+  return text;
 }
 
 /** Offset of the last quote of the start tag, after which its `>` follows. */

@@ -1,5 +1,6 @@
 /** Points, lines and polygons as Mapnik's symbolizers. */
 
+import type { Expression } from '../../data/filter/index.ts';
 import { escapeText } from '../../xml/index.ts';
 import type {
   Fill,
@@ -72,10 +73,14 @@ export function drawPoint(symbolizer: PointSymbolizer, context: CompileContext):
   const change = geometryChange(symbolizer, context);
   if (change === undefined) return NOTHING;
   const { unit, options } = symbolizer;
-  const graphic = symbolizer.graphic ?? { symbols: [] };
-  const placement = change.placement ?? 'interior';
+  let graphic: Graphic = symbolizer.graphic ?? { symbols: [] };
+  if (change.placement === 'vertices') return drawDots(graphic, unit, context);
+  const atEnd = change.placement === 'vertex-first' || change.placement === 'vertex-last';
+  const direction = atEnd ? endDirection(graphic) : undefined;
+  if (direction === 'left' || direction === 'right') graphic = { ...graphic, rotation: undefined };
   return drawMarker(graphic, unit, context, {
-    placement,
+    direction,
+    placement: change.placement ?? (isPoints(context) ? 'point' : 'interior'),
     'multi-policy': change.placement === 'interior' ? 'whole' : undefined,
     // Labels keep clear of a graphic only where the style asks for it.
     'ignore-placement': options.labelObstacle === 'true' ? undefined : true,
@@ -83,6 +88,49 @@ export function drawPoint(symbolizer: PointSymbolizer, context: CompileContext):
     'comp-op': compositeOf(options, context).operation,
     clip: change.placement === undefined ? undefined : false,
   });
+}
+
+function isPoints({ source }: CompileContext): boolean {
+  return source.attributes?.some((a) => a.type === 'geometry' && a.geometryType === 'Point') ?? false;
+}
+
+function isAreas({ source }: CompileContext): boolean {
+  return source.attributes?.some((a) => a.type === 'geometry' && /Polygon$/.test(a.geometryType ?? '')) ?? false;
+}
+
+/**
+ * Symbology Encoding counts to the left of a line, Mapnik to the right. Of areas the outside is meant; Mapnik lets their
+ * outer rings run counter-clockwise, so that this is the right as well.
+ */
+function offsetOf(
+  offset: Expression | undefined,
+  unit: Unit,
+  areas: boolean,
+  context: CompileContext,
+): Dynamic<number> {
+  return scaled(pixelsOf(offset, 0, unit, context), areas ? 1 : -1);
+}
+
+/** The angle of a line's end is what Mapnik turns a marker by without being asked. */
+function endDirection({ rotation }: Graphic): 'left' | 'right' | 'up' {
+  if (rotation?.kind !== 'function') return 'up';
+  const name = rotation.name.toLowerCase();
+  return name === 'startangle' ? 'left' : name === 'endangle' ? 'right' : 'up';
+}
+
+/** Mapnik marks every vertex with plain dots only. */
+function drawDots(graphic: Graphic, unit: Unit, context: CompileContext): Drawn {
+  const mark = graphic.symbols.find((s) => s.kind === 'mark');
+  const size = pixelsOf(graphic.size, 16, unit, context);
+  const color = mark?.fill?.color ?? mark?.stroke?.color;
+  const opacity = numberOf(mark?.fill?.opacity ?? graphic.opacity, 1, context);
+  const xml = element('DotSymbolizer', {
+    width: size,
+    height: size,
+    fill: colorOf(color, '#808080', context),
+    opacity: opacity === 1 ? undefined : opacity,
+  });
+  return { xml, reach: atMost(size, 16) / 2 };
 }
 
 function drawMarker(graphic: Graphic, unit: Unit, context: CompileContext, attributes: Attributes): Drawn {
@@ -132,8 +180,7 @@ export function drawLine(symbolizer: LineSymbolizer, context: CompileContext): D
   const change = geometryChange(symbolizer, context);
   if (change === undefined || symbolizer.stroke === undefined) return NOTHING;
   const { unit, options } = symbolizer;
-  // Symbology Encoding counts to the left, Mapnik to the right.
-  const offset = scaled(pixelsOf(symbolizer.offset, 0, unit, context), -1);
+  const offset = offsetOf(symbolizer.offset, unit, isAreas(context), context);
   return drawStroke(symbolizer.stroke, { unit, options, offset, transform: change.transform }, context);
 }
 
@@ -141,7 +188,7 @@ export function drawPolygon(symbolizer: PolygonSymbolizer, context: CompileConte
   const change = geometryChange(symbolizer, context);
   if (change === undefined) return NOTHING;
   const { unit, options, fill, stroke, displacement } = symbolizer;
-  const offset = scaled(pixelsOf(symbolizer.offset, 0, unit, context), -1);
+  const offset = offsetOf(symbolizer.offset, unit, true, context);
   let { transform } = change;
   if (displacement !== undefined) {
     const [dx, dy] = displacement.map((e) => pixelsOf(e, 0, unit, context)) as [Dynamic<number>, Dynamic<number>];

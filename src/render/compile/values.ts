@@ -144,8 +144,14 @@ export function colorOf(
       const channels = expression.arguments.map((c) => `str(int(${asNumber(c, context)}+0.5))`);
       return { text: `'rgb('+${channels.join("+','+")}+')'` };
     }
-    return { text: asText(expression, context) };
+    return { text: safeColor(asText(expression, context), fallback) };
   });
+}
+
+/** A text that is no colour would end the drawing of the whole map: it is replaced, feature by feature. */
+function safeColor(text: string, fallback: string): string {
+  const colors = ['#[0-9a-fA-F]{6}', '#[0-9a-fA-F]{3}', ...Object.keys(NAMED)].join('|');
+  return `(''+${text}).replace('^([0-9a-fA-F]{6})$','#$1').replace('^(?!(${colors})$).*$','${fallback}')`;
 }
 
 function attempt<T>(context: CompileContext, fallback: T, translate: () => T): T {

@@ -86,7 +86,7 @@ export function parseTemplate(text: string): Expression {
       parts.push({ kind: 'literal', value: text.slice(at, open === -1 ? undefined : open) });
     if (open === -1) break;
     const close = text.indexOf('}', open);
-    if (close === -1) throw new FilterError('${ is not closed by }', open);
+    if (close === -1) throw new FilterError('an expression is not closed by }', open);
     parts.push(parseCqlExpression(text.slice(open + 2, close)));
     at = close + 1;
   }
