@@ -2,7 +2,7 @@ import { type Clock, type Logger, messageOf, UnavailableError } from '../base/in
 import { type ChangeLog, type LogRecord, TrimmedError } from '../log/index.ts';
 import { CorruptRecordError, type Digest, decodeRecord, NewerFormatError, type Position } from '../tree/index.ts';
 import { blobsOf } from './blobs.ts';
-import { RefusedError } from './join.ts';
+import { RefusedError } from './origin.ts';
 import { type ChangesRecord, DigestMismatchError, type Replica } from './replica.ts';
 
 export interface FollowerPorts {
@@ -20,7 +20,7 @@ export interface FollowerPorts {
   /** Gets the blobs that a record names, so that it can be applied. */
   fetchContents(log: ChangeLog, record: ChangesRecord, signal: AbortSignal): Promise<void>;
   /** Makes the tree what the log says it is at the tree's position, where its digest should be `expected`. */
-  mend(log: ChangeLog, expected: Digest, signal: AbortSignal): Promise<void>;
+  mend(log: ChangeLog, expected: Digest, signal: AbortSignal): Promise<unknown>;
   isPaused(): boolean;
   /** The log has answered, or not; and how far it is known to be. */
   onReached(head?: Position): void;
@@ -40,6 +40,7 @@ export class Follower {
   #turn = new AbortController();
   #mismatch: DigestMismatchError | undefined;
   #halted = false;
+  #wish: PromiseWithResolvers<void> | undefined;
 
   constructor(ports: FollowerPorts) {
     this.#ports = ports;
@@ -76,6 +77,13 @@ export class Follower {
     if (error) this.#differs(error);
   }
 
+  /** Has the files made what the tree says, though the tree is right; resolves when it is done. */
+  mend(): Promise<void> {
+    this.#wish ??= Promise.withResolvers<void>();
+    this.restart();
+    return this.#wish.promise;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     for (let failures = 0; !signal.aborted; ) {
       this.#turn = new AbortController();
@@ -108,6 +116,11 @@ export class Follower {
     }
     const wrong = replica.check();
     if (wrong) throw wrong;
+    if (this.#wish) {
+      await ports.mend(log, replica.digest, turn);
+      this.#wish.resolve();
+      this.#wish = undefined;
+    }
     await ports.join(log, turn);
     replica.replaced();
     progress();

@@ -1,4 +1,5 @@
 /** For tests: nodes on one memory log, in folders of their own. */
+import { randomInt } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -48,7 +49,7 @@ export function testCluster() {
       log: log as ChangeLog,
       logUrl: 'memory:',
       clock: systemClock,
-      random: Math.random,
+      random: () => randomInt(2 ** 32) / 2 ** 32,
       logger,
       ...rest,
       system: disk.system,
@@ -149,9 +150,9 @@ function textOf(bytes: Uint8Array | undefined): string | undefined {
 
 /** Waits for a condition; fails with its last value after `timeoutMs`. */
 export async function until(what: string, holds: () => boolean, timeoutMs = 8000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
+  const deadline = systemClock.monotonicMs() + timeoutMs;
   while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    if (systemClock.monotonicMs() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
+    await systemClock.sleep(5);
   }
 }

@@ -1,10 +1,11 @@
-export { RefusedError } from './join.ts';
 export { type OpenNodeOptions, openNode } from './open.ts';
+export { RefusedError } from './origin.ts';
 export {
   type ClusterNode,
   type NodeReport,
   NotPrimaryError,
   type Origin,
+  type Reloaded,
   type Role,
   type WriteRequest,
   type Written,

@@ -9,23 +9,15 @@ import {
   decodeRecord,
   encodeRecord,
   type Position,
-  readSnapshot,
   type Snapshot,
   START,
-  type TreeRecord,
   type TreeStore,
   writeSnapshot,
 } from '../tree/index.ts';
+import { type Edit, editOf } from './edits.ts';
+import { latestSnapshot, logIdOf, RefusedError, recordAfter } from './origin.ts';
 import { rebuild } from './rebuild.ts';
 import type { Role } from './types.ts';
-
-/** This node and this log must not come together; the text says why, and what an operator can do. */
-export class RefusedError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'RefusedError';
-  }
-}
 
 export interface JoinParts {
   readonly name: string;
@@ -46,6 +38,8 @@ export interface JoinOptions {
   readonly signal: AbortSignal;
   /** Called when joining has to wait for somebody else. */
   onWaiting(reason: string): void;
+  /** Called when files of a primary were changed while it was down: they are to be published. */
+  onEdits(edits: readonly Edit[]): void;
 }
 
 /**
@@ -87,7 +81,7 @@ export class Joining {
     if (isNew) {
       if (head === START && options.role === 'both') await this.#begin(log);
       else await this.#enter(log, options);
-    } else await this.#resume(log, head, options.signal);
+    } else await this.#resume(log, head, options);
     this.#mayAdopt = false;
     this.#wasInStep = true;
     return isNew ? log.head() : head;
@@ -128,7 +122,7 @@ export class Joining {
   }
 
   #enterAfterRace(log: ChangeLog): Promise<void> {
-    return this.#enter(log, { role: 'both', signal: new AbortController().signal, onWaiting() {} });
+    return this.#enter(log, { role: 'both', signal: new AbortController().signal, onWaiting() {}, onEdits() {} });
   }
 
   // ---- a directory that has followed no log
@@ -169,11 +163,11 @@ export class Joining {
 
   // ---- a directory that has followed a log
 
-  async #resume(log: ChangeLog, head: Position, signal: AbortSignal): Promise<void> {
+  async #resume(log: ChangeLog, head: Position, options: JoinOptions): Promise<void> {
     const { store, logger } = this.#parts;
     const recorded = this.#certain();
     const trimmed = await log.trimmed();
-    const refusal = await this.#whyNotResume(log, { recorded, head, trimmed, signal });
+    const refusal = await this.#whyNotResume(log, { recorded, head, trimmed, signal: options.signal });
     if (refusal !== undefined) {
       if (!this.#mayAdopt || head === START) throw new RefusedError(refusal);
       logger.warn('log-adopted', { reason: refusal });
@@ -184,9 +178,10 @@ export class Joining {
       logger.info('snapshot-needed', { position: store.tree.position, trimmed, incomplete: store.incomplete });
       await this.#restore(await latestSnapshot(log), undefined);
     } else if (this.#comparableFrom <= recorded.position && store.tree.digest !== recorded.digest) {
-      // Somebody changed files while the node was down.
-      logger.error('directory-differs', { position: recorded.position });
-      await this.mend(log, recorded.digest, signal);
+      // Somebody changed files while the node was down. They go into the order of changes, not around it.
+      logger.warn('directory-differs', { position: recorded.position });
+      const edits = await this.mend(log, recorded.digest, options.signal);
+      if (options.role === 'both') options.onEdits(edits);
     }
   }
 
@@ -232,18 +227,24 @@ export class Joining {
 
   // ---- the tree
 
-  /** Makes the tree what the log says it is at the tree's position. */
-  async mend(log: ChangeLog, expected: Digest, signal: AbortSignal): Promise<void> {
+  /**
+   * Makes tree and files what the log says they are at the tree's position. Files that differ are moved aside.
+   * @returns how the files were
+   */
+  async mend(log: ChangeLog, expected: Digest, signal: AbortSignal): Promise<readonly Edit[]> {
     const { store, logger } = this.#parts;
     const { position } = store.tree;
-    const { snapshot, differing } = await rebuild({ log, store, logId: this.logId, signal });
+    const { snapshot, differing, tree } = await rebuild({ log, store, logId: this.logId, signal });
     if (snapshot.position === position && snapshot.digest !== expected)
       throw new RefusedError(
         `the log contradicts itself at position ${position}: its records lead to the digest ${snapshot.digest}, ` +
           `and the record says ${expected}`,
       );
-    await this.#restore(snapshot, this.#aside());
-    logger.warn('tree-mended', { position, differing: differing.length, paths: differing.slice(0, 100) });
+    const edits = differing.map((path) => editOf(store, path, tree.stat(path)?.hash));
+    const aside = this.#aside();
+    await this.#restore(snapshot, aside);
+    logger.warn('tree-mended', { position, differing: differing.length, paths: differing.slice(0, 100), aside });
+    return edits;
   }
 
   async #restore(snapshot: Snapshot, keepIn: string | undefined): Promise<void> {
@@ -263,43 +264,6 @@ interface Certain {
   readonly logId: string;
   readonly position: Position;
   readonly digest: Digest;
-}
-
-/** The latest snapshot, or the one that the log began with. `discard` is for who does not read its files. */
-export async function latestSnapshot(log: ChangeLog): Promise<Snapshot & { discard(): void }> {
-  const body = (await log.latestSnapshot())?.body ?? (await genesisBody(log));
-  const snapshot = await readSnapshot(body);
-  return { ...snapshot, discard: () => body.destroy() };
-}
-
-async function genesisBody(log: ChangeLog): Promise<Readable> {
-  const first = await recordAfter(log, START, new AbortController().signal);
-  if (first?.kind !== 'genesis') throw new RefusedError('the log does not begin with the state that it starts from');
-  const body = await log.getBlob(first.snapshot.hash);
-  if (!body) throw new RefusedError(`the log has lost the blob ${first.snapshot.hash}, the state that it starts from`);
-  return body;
-}
-
-async function logIdOf(log: ChangeLog): Promise<string> {
-  if ((await log.trimmed()) === START) {
-    const first = await recordAfter(log, START, new AbortController().signal);
-    if (first?.kind === 'genesis') return first.logId;
-  }
-  const snapshot = await latestSnapshot(log);
-  snapshot.discard();
-  return snapshot.logId;
-}
-
-/** The record directly after a position; waits for it. Undefined when the signal ends the wait. */
-async function recordAfter(log: ChangeLog, after: Position, signal: AbortSignal): Promise<TreeRecord | undefined> {
-  const enough = new AbortController();
-  try {
-    for await (const [first] of log.read(after, AbortSignal.any([signal, enough.signal])))
-      if (first) return decodeRecord(first.body);
-    return undefined;
-  } finally {
-    enough.abort();
-  }
 }
 
 async function hashOf(body: Readable): Promise<{ hash: ContentHash; size: number }> {

@@ -438,22 +438,54 @@ describe('coming back', () => {
     }
   });
 
-  it('files changed while the node was down are put right, and kept aside', async () => {
-    const a = await cluster.start('a', { files: { x: '1', y: '2' } });
-    await put(a.node, 'z', '3');
-    const { digest } = a.node;
-    await a.node.close();
-    writeFileSync(path.join(a.dataDir, 'x'), 'edited');
-    writeFileSync(path.join(a.dataDir, 'new'), 'by hand');
-    rmSync(path.join(a.dataDir, 'z'));
-    const again = await cluster.start('a');
-    await again.node.catchUp();
-    assert.equal(again.node.digest, digest);
-    const mended = again.events.find(({ event }) => event === 'tree-mended');
-    assert.deepEqual(mended?.facts.paths, ['new', 'x', 'z']);
-    const aside = readdirSync(path.join(a.dataDir, 'cluster')).find((name) => name.startsWith('aside-'));
-    assert.equal(readFileSync(path.join(a.dataDir, 'cluster', aside!, 'x'), 'utf8'), 'edited');
-    assert.equal(readFileSync(path.join(a.dataDir, 'z'), 'utf8'), '3');
+  const editByHand = (dataDir: string) => {
+    writeFileSync(path.join(dataDir, 'x'), 'edited');
+    writeFileSync(path.join(dataDir, 'new'), 'by hand');
+    rmSync(path.join(dataDir, 'z'));
+  };
+  const onDisk = (dataDir: string, name: string) => {
+    const file = path.join(dataDir, name);
+    return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  };
+
+  for (const when of ['while it was down', 'under way'] as const)
+    for (const role of ['both', 'replica'] as const)
+      it(`files of a ${role} changed by hand ${when} are ${role === 'both' ? 'published' : 'put right'}`, async () => {
+        const a = await cluster.start('a', { files: { x: '1', y: '2', z: '3' } });
+        let b = await cluster.start('b', { role });
+        await put(a.node, 'y', '4');
+        await b.node.catchUp();
+        if (when === 'under way') {
+          await until('all is on disk', () => b.node.status().unwritten === 0);
+          editByHand(b.dataDir);
+          const reloaded = await b.node.reload({ by: 'test', why: 'POST /rest/reload' });
+          assert.deepEqual(reloaded, { outcome: role === 'both' ? 'published' : 'undone', paths: ['new', 'x', 'z'] });
+        } else {
+          await b.node.close();
+          editByHand(b.dataDir);
+          b = await cluster.start('b', { role });
+          if (role === 'both')
+            await until('it is published', () => b.events.some(({ event }) => event === 'edits-published'));
+        }
+        await a.node.catchUp();
+        await b.node.catchUp();
+        assert.equal(b.node.digest, a.node.digest);
+        const expected = role === 'both' ? ['edited', 'by hand', undefined] : ['1', undefined, '3'];
+        for (const { node } of [a, b])
+          assert.deepEqual([read(node, 'x'), read(node, 'new'), read(node, 'z')], expected);
+        await b.node.close();
+        assert.deepEqual([onDisk(b.dataDir, 'x'), onDisk(b.dataDir, 'new'), onDisk(b.dataDir, 'z')], expected);
+        if (role === 'replica') {
+          const aside = readdirSync(path.join(b.dataDir, 'cluster')).find((name) => name.startsWith('aside-'));
+          assert.equal(onDisk(b.dataDir, `cluster/${aside}/x`), 'edited');
+        }
+      });
+
+  it('a reload without edits changes nothing', async () => {
+    const { node } = await cluster.start('a', { files: { x: '1' } });
+    const { position } = node;
+    assert.deepEqual(await node.reload({ by: 'test', why: 'POST /rest/reload' }), { outcome: 'nothing', paths: [] });
+    assert.equal(node.position, position);
   });
 });
 

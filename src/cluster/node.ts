@@ -1,19 +1,23 @@
 import { type Clock, type Logger, messageOf, UnavailableError } from '../base/index.ts';
 import { type Catalog, type CatalogView, draftOf } from '../catalog/index.ts';
 import type { ChangeLog, NodeStatus } from '../log/index.ts';
-import { type Digest, type Position, type TreeStore, writeSnapshot } from '../tree/index.ts';
+import { type Digest, type Position, type TreePath, type TreeStore, writeSnapshot } from '../tree/index.ts';
 import { fetchBlobs } from './blobs.ts';
 import { conditionOf } from './condition.ts';
+import { applyEdit, type Edit, findEdits, stillApplies } from './edits.ts';
 import { Follower } from './follower.ts';
-import { type Joining, RefusedError } from './join.ts';
+import type { Joining } from './join.ts';
 import type { LogLink } from './link.ts';
 import { Membership } from './membership.ts';
+import { RefusedError } from './origin.ts';
 import { RecentChanges, readRecent } from './recent.ts';
 import { Replica } from './replica.ts';
 import {
   type ClusterNode,
   type NodeReport,
   NotPrimaryError,
+  type Origin,
+  type Reloaded,
   type Role,
   type WriteRequest,
   type Written,
@@ -42,6 +46,7 @@ export interface NodeParts {
 
 /** How long a read waits for the log's answer, and then for what is to be applied. */
 const READ_WAIT_MS_MAX = 10_000;
+const MEND_WAIT_MS_MAX = 60_000;
 /** Digests kept to compare with what other nodes announce. */
 const DIGESTS_KEPT = 256;
 
@@ -100,6 +105,7 @@ export class Node implements ClusterNode {
             this.#started.resolve();
             this.#lookAround();
           },
+          onEdits: (edits) => void this.#publish(edits),
         });
         this.#onJoined(head);
       },
@@ -219,6 +225,28 @@ export class Node implements ClusterNode {
       this.#snapshotting = undefined;
     });
     return this.#snapshotting;
+  }
+
+  async reload(origin: Origin): Promise<Reloaded> {
+    const { store, clock } = this.#parts;
+    if (this.#role !== 'both') {
+      this.#mustFollow();
+      const paths = (await findEdits(store)).map(({ path }) => path);
+      if (paths.length === 0) return { outcome: 'nothing', paths };
+      await withinMs(clock, MEND_WAIT_MS_MAX, this.#follower.mend(), 'mending the files');
+      return { outcome: 'undone', paths };
+    }
+    const { result: paths } = await this.write<readonly Edit[], readonly TreePath[]>({
+      origin,
+      prepare: () => findEdits(store),
+      // Whatever else was written meanwhile has been written over the edit on disk, or will be: look again.
+      stillHolds: (edits, draft) => edits.every((edit) => stillApplies(edit, draft)),
+      evaluate(draft, edits) {
+        for (const edit of edits) applyEdit(edit, draft);
+        return edits.map(({ path }) => path);
+      },
+    });
+    return { outcome: paths.length > 0 ? 'published' : 'nothing', paths };
   }
 
   setRole(role: Role): void {
@@ -405,6 +433,30 @@ export class Node implements ClusterNode {
       if (name === this.name || own === undefined || own === digest || this.#alarms.has(name)) continue;
       this.#alarms.add(name);
       this.#parts.logger.error('peer-differs', { peer: name, position, digest, own });
+    }
+  }
+
+  /** Files that were changed while this node was down; what others have changed since then stays theirs. */
+  async #publish(edits: readonly Edit[]): Promise<void> {
+    const { clock, logger } = this.#parts;
+    const { signal } = this.#closing;
+    for (let pauseMs = 100; !signal.aborted; pauseMs = Math.min(5000, pauseMs * 2)) {
+      try {
+        const { result, position } = await this.write({
+          origin: { by: 'system', why: `files changed by hand on node ${this.name} while it was down` },
+          evaluate(draft) {
+            const good = edits.filter((edit) => stillApplies(edit, draft));
+            for (const edit of good) applyEdit(edit, draft);
+            return good.map(({ path }) => path);
+          },
+        });
+        const kept = edits.map(({ path }) => path).filter((path) => !result.includes(path));
+        logger.warn('edits-published', { position, paths: result.slice(0, 100), changedByOthers: kept.slice(0, 100) });
+        return;
+      } catch (error) {
+        logger.warn('edits-unpublished', { reason: messageOf(error) });
+        await clock.sleep(pauseMs, signal).catch(() => {});
+      }
     }
   }
 

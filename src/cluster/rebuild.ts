@@ -14,13 +14,15 @@ import {
   type TreePath,
   type TreeStore,
 } from '../tree/index.ts';
-import { latestSnapshot } from './join.ts';
+import { latestSnapshot } from './origin.ts';
 
 export interface Rebuilt {
   /** The log's state at the position of the store's tree (or at the latest snapshot's, when that is later). */
   readonly snapshot: Snapshot;
-  /** Files that are not the same here, on disk or in the tree. */
+  /** Files that are not the same here, on disk or in the tree; in order. */
   readonly differing: readonly TreePath[];
+  /** The same state, without bytes. */
+  readonly tree: Tree;
 }
 
 /**
@@ -44,7 +46,7 @@ export async function rebuild(parts: {
   const missing: [TreePath, ContentHash][] = [];
   for (const [path, { hash }] of tree.walk()) if (!isHere(path, hash)) missing.push([path, hash]);
   const surplus = [...store.tree.walk()].map(([path]) => path).filter((path) => tree.stat(path) === undefined);
-  const differing = [...missing.map(([path]) => path), ...surplus, ...drift.added].sort();
+  const differing = [...new Set([...missing.map(([path]) => path), ...surplus, ...drift.added])].sort();
 
   await collect(log, { wanted: new Set(missing.map(([, hash]) => hash)), contents });
   const snapshot: Snapshot = {
@@ -59,7 +61,7 @@ export async function rebuild(parts: {
       }
     },
   };
-  return { snapshot, differing };
+  return { snapshot, differing, tree };
 }
 
 /** Applies the records up to a position to a tree without bytes. */

@@ -33,7 +33,7 @@ export interface ReplicaParts {
 }
 
 /** The thread is given back after this long: a long catch-up must not hold up maps. */
-const STRETCH_MS_MAX = 8;
+const STRETCH_MS_MAX = 5;
 
 /** Tree and catalog, moved on together, one record a step; and those who wait for a position. */
 export class Replica {

@@ -1,6 +1,6 @@
 import type { CatalogView, Draft } from '../catalog/index.ts';
 import type { NodeStatus } from '../log/index.ts';
-import type { Digest, Position } from '../tree/index.ts';
+import type { Digest, Position, TreePath } from '../tree/index.ts';
 
 export type Role = 'both' | 'replica' | 'paused';
 
@@ -37,6 +37,14 @@ export interface Written<Result> {
    * is undefined. Never true for a request without a key.
    */
   readonly repeated: boolean;
+}
+
+/** What a reload found, and what became of it. */
+export interface Reloaded {
+  /** `published`: the other nodes have it now; `undone`: this node has the cluster's files again. */
+  readonly outcome: 'nothing' | 'published' | 'undone';
+  /** Files that were other than the tree said, not in the tree, or gone; in order. */
+  readonly paths: readonly TreePath[];
 }
 
 /** A node of a cluster, to the rooms above. */
@@ -77,6 +85,14 @@ export interface ClusterNode {
    * @returns the position that it was taken at
    */
   snapshot(): Promise<Position>;
+
+  /**
+   * Compares the data directory with the tree: what somebody changed by hand. On a primary the difference becomes a change; on
+   * a replica it is undone, and the files are kept in `cluster/aside-*`.
+   *
+   * @throws  as `write` does
+   */
+  reload(origin: Origin): Promise<Reloaded>;
 
   /** Changes what this node does, until it is closed; `paused` stops it from following, anything else resumes it. */
   setRole(role: Role): void;
