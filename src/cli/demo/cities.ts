@@ -15,8 +15,7 @@ Tokyo*, Japan, 139.69, 35.69, 37000
 Osaka, Japan, 135.50, 34.69, 19000
 Sapporo, Japan, 141.35, 43.06, 2600
 Fukuoka, Japan, 130.40, 33.59, 5500
-Delhi, India, 77.10, 28.70, 32000
-New Delhi*, India, 77.21, 28.61, 500
+New Delhi*, India, 77.21, 28.61, 32000
 Mumbai, India, 72.88, 19.08, 21000
 Kolkata, India, 88.36, 22.57, 15000
 Chennai, India, 80.27, 13.08, 11500

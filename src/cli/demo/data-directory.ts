@@ -45,8 +45,8 @@ const LAYERS: readonly DemoLayer[] = [
   { name: 'country_names', abstract: 'A point inside each country where its name fits.', style: 'ne_country_names' },
 ];
 
-/** Layers of the group `world`: what is drawn last is placed last, so names of countries come before those of cities. */
-const WORLD = ['ocean', 'graticule', 'circles', 'land', 'countries', 'borders', 'country_names', 'cities'];
+/** Layers of the group `world`. Countries cover the land; names of countries make way for cities. */
+const WORLD = ['ocean', 'graticule', 'circles', 'countries', 'borders', 'cities', 'country_names'];
 
 /**
  * Makes the demo's data directory: Natural Earth in a GeoPackage, styles, layers, one layer group, one user.

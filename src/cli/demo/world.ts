@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { feature, merge, mesh, neighbors } from 'topojson-client';
+import { feature, mesh, neighbors } from 'topojson-client';
 import type { GeometryCollection, Topology } from 'topojson-specification';
+import { cutLine, cutPolygon } from './antimeridian.ts';
 import { CITIES } from './cities.ts';
 import type { FeatureRow, FeatureTable } from './geopackage.ts';
 
@@ -10,19 +11,22 @@ type World = Topology<{ countries: GeometryCollection<{ name: string }> }>;
 
 /** The tables of the demo, bottom of the map first. */
 export function worldTables(): FeatureTable[] {
-  const file = createRequire(import.meta.url).resolve('world-atlas/countries-50m.json');
-  const world = JSON.parse(readFileSync(file, 'utf8')) as World;
+  const world = readAtlas<World>('countries-50m');
   const countries = countriesOf(world);
   return [
     oceanTable(),
     gridTable(),
     circlesTable(),
-    landTable(world),
+    landTable(),
     countriesTable(countries),
     bordersTable(world),
     labelsTable(countries),
     citiesTable(),
   ];
+}
+
+function readAtlas<Atlas>(name: string): Atlas {
+  return JSON.parse(readFileSync(createRequire(import.meta.url).resolve(`world-atlas/${name}.json`), 'utf8')) as Atlas;
 }
 
 interface Country {
@@ -87,7 +91,7 @@ function polygonAreaKm2([outer, ...holes]: readonly GeoJSON.Position[][]): numbe
   return ringAreaKm2(outer!) - holes.reduce((sum, hole) => sum + ringAreaKm2(hole), 0);
 }
 
-/** The middle of the widest horizontal stretch inside a polygon; stretches near its upper or lower end count less. */
+/** The middle of a horizontal stretch inside a polygon that is wide, and has room above and below. */
 function widestPlace(polygon: readonly GeoJSON.Position[][]): GeoJSON.Position {
   const latitudes = polygon[0]!.map((point) => point[1]!);
   const [south, north] = [Math.min(...latitudes), Math.max(...latitudes)];
@@ -95,33 +99,42 @@ function widestPlace(polygon: readonly GeoJSON.Position[][]): GeoJSON.Position {
   let best = { score: -1, x: polygon[0]![0]![0]!, y: polygon[0]![0]![1]! };
   for (let line = 1; line < lines; line++) {
     const y = south + ((north - south) * line) / lines;
-    const crossings = polygon.flatMap((ring) => crossingsAt(ring, y)).sort((a, b) => a - b);
+    const crossings = crossingsAt(polygon, y, 1);
     for (let i = 0; i + 1 < crossings.length; i += 2) {
       const width = (crossings[i + 1]! - crossings[i]!) * Math.cos(radians(y));
-      const central = 1 - Math.abs(line / lines - 0.5);
-      if (width * central > best.score)
-        best = { score: width * central, x: (crossings[i]! + crossings[i + 1]!) / 2, y };
+      if (width <= best.score) continue;
+      const x = (crossings[i]! + crossings[i + 1]!) / 2;
+      const room = Math.min(...crossingsAt(polygon, x, 0).map((edge) => Math.abs(edge - y)));
+      const score = Math.min(width, ROOM_WEIGHT * room);
+      if (score > best.score) best = { score, x, y };
     }
   }
   return [round(best.x), round(best.y)];
 }
 
-function crossingsAt(ring: readonly GeoJSON.Position[], y: number): number[] {
+/** A name is this many times wider than it is far from what is above and below it, where both matter alike. */
+const ROOM_WEIGHT = 5;
+
+/** Where the edges of a polygon cross a line along which coordinate `axis` (0 for x, 1 for y) is `value`; ascending. */
+function crossingsAt(polygon: readonly GeoJSON.Position[][], value: number, axis: 0 | 1): number[] {
   const crossings: number[] = [];
-  for (let i = 0; i + 1 < ring.length; i++) {
-    const [x1, y1] = ring[i] as [number, number];
-    const [x2, y2] = ring[i + 1] as [number, number];
-    if (y1 <= y !== y2 <= y) crossings.push(x1 + ((y - y1) / (y2 - y1)) * (x2 - x1));
-  }
-  return crossings;
+  const other = 1 - axis;
+  for (const ring of polygon)
+    for (let i = 0; i + 1 < ring.length; i++) {
+      const [a, b] = [ring[i]!, ring[i + 1]!];
+      if (a[axis]! <= value === b[axis]! <= value) continue;
+      crossings.push(a[other]! + ((value - a[axis]!) / (b[axis]! - a[axis]!)) * (b[other]! - a[other]!));
+    }
+  return crossings.sort((a, b) => a - b);
 }
 
 const round = (degrees: number) => Math.round(degrees * 1e5) / 1e5;
 
 function multiPolygon(geometry: GeoJSON.Geometry): GeoJSON.MultiPolygon {
-  if (geometry.type === 'MultiPolygon') return geometry;
-  if (geometry.type === 'Polygon') return { type: 'MultiPolygon', coordinates: [geometry.coordinates] };
-  throw new Error(`a country is a ${geometry.type}`);
+  if (geometry.type === 'Polygon') return { type: 'MultiPolygon', coordinates: cutPolygon(geometry.coordinates) };
+  if (geometry.type === 'MultiPolygon')
+    return { type: 'MultiPolygon', coordinates: geometry.coordinates.flatMap(cutPolygon) };
+  throw new Error(`land is a ${geometry.type}`);
 }
 
 // ---- tables
@@ -198,15 +211,17 @@ function circlesTable(): FeatureTable {
   };
 }
 
-function landTable(world: World): FeatureTable {
-  const shapes = world.objects.countries.geometries;
-  const land = merge(world, shapes as Parameters<typeof merge>[1]);
+function landTable(): FeatureTable {
+  const world = readAtlas<Topology<{ land: GeometryCollection }>>('land-50m');
+  const polygons = feature(world, world.objects.land).features.flatMap(
+    (shape) => multiPolygon(shape.geometry).coordinates,
+  );
   return {
     name: 'land',
     title: 'Land',
     geometryType: 'MULTIPOLYGON',
     columns: { areakm2: 'INTEGER' },
-    rows: land.coordinates.map((polygon) => ({
+    rows: polygons.map((polygon) => ({
       geometry: { type: 'MultiPolygon', coordinates: [polygon] },
       values: [Math.round(polygonAreaKm2(polygon))],
     })),
@@ -231,7 +246,8 @@ function bordersTable(world: World): FeatureTable {
   const { countries } = world.objects;
   const lines = (kind: string, keep: (a: unknown, b: unknown) => boolean): FeatureRow[] =>
     mesh(world, countries, keep)
-      .coordinates.flatMap(withoutMapEdge)
+      .coordinates.flatMap(cutLine)
+      .flatMap(withoutMapEdge)
       .map((line) => ({ geometry: { type: 'MultiLineString', coordinates: [line] }, values: [kind] }));
   return {
     name: 'borders',

@@ -48,6 +48,13 @@
             <Fill><CssParameter name="fill">#f0dbe1</CssParameter></Fill>
           </PolygonSymbolizer>
         </Rule>
+        <Rule>
+          <Title>Ice</Title>
+          <ogc:Filter><ogc:PropertyIsEqualTo><ogc:PropertyName>name</ogc:PropertyName><ogc:Literal>Antarctica</ogc:Literal></ogc:PropertyIsEqualTo></ogc:Filter>
+          <PolygonSymbolizer>
+            <Fill><CssParameter name="fill">#f7f8f8</CssParameter></Fill>
+          </PolygonSymbolizer>
+        </Rule>
       </FeatureTypeStyle>
     </UserStyle>
   </NamedLayer>

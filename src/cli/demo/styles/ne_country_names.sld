@@ -29,7 +29,35 @@
               <Fill><CssParameter name="fill">#ffffff</CssParameter><CssParameter name="fill-opacity">0.75</CssParameter></Fill>
             </Halo>
             <Fill><CssParameter name="fill">#5b4b45</CssParameter></Fill>
-            <VendorOption name="autoWrap">70</VendorOption>
+            <VendorOption name="maxDisplacement">12</VendorOption>
+            <VendorOption name="spaceAround">3</VendorOption>
+          </TextSymbolizer>
+        </Rule>
+        <Rule>
+          <Title>Medium countries, small map</Title>
+          <ogc:Filter><ogc:PropertyIsEqualTo><ogc:PropertyName>rank</ogc:PropertyName><ogc:Literal>2</ogc:Literal></ogc:PropertyIsEqualTo></ogc:Filter>
+          <MinScaleDenominator>60000000</MinScaleDenominator>
+          <MaxScaleDenominator>100000000</MaxScaleDenominator>
+          <TextSymbolizer>
+            <Label><ogc:PropertyName>name</ogc:PropertyName></Label>
+            <Font>
+              <CssParameter name="font-family">DejaVu Sans</CssParameter>
+              <CssParameter name="font-size">8.5</CssParameter>
+              <CssParameter name="font-style">normal</CssParameter>
+              <CssParameter name="font-weight">normal</CssParameter>
+            </Font>
+            <LabelPlacement>
+              <PointPlacement>
+                <AnchorPoint><AnchorPointX>0.5</AnchorPointX><AnchorPointY>0.5</AnchorPointY></AnchorPoint>
+                <Displacement><DisplacementX>0</DisplacementX><DisplacementY>0</DisplacementY></Displacement>
+              </PointPlacement>
+            </LabelPlacement>
+            <Halo>
+              <Radius>1.4</Radius>
+              <Fill><CssParameter name="fill">#ffffff</CssParameter><CssParameter name="fill-opacity">0.75</CssParameter></Fill>
+            </Halo>
+            <Fill><CssParameter name="fill">#5b4b45</CssParameter></Fill>
+            <VendorOption name="maxDisplacement">12</VendorOption>
             <VendorOption name="spaceAround">3</VendorOption>
           </TextSymbolizer>
         </Rule>
@@ -56,7 +84,7 @@
               <Fill><CssParameter name="fill">#ffffff</CssParameter><CssParameter name="fill-opacity">0.75</CssParameter></Fill>
             </Halo>
             <Fill><CssParameter name="fill">#5b4b45</CssParameter></Fill>
-            <VendorOption name="autoWrap">80</VendorOption>
+            <VendorOption name="maxDisplacement">12</VendorOption>
             <VendorOption name="spaceAround">4</VendorOption>
           </TextSymbolizer>
         </Rule>
@@ -83,7 +111,7 @@
               <Fill><CssParameter name="fill">#ffffff</CssParameter><CssParameter name="fill-opacity">0.75</CssParameter></Fill>
             </Halo>
             <Fill><CssParameter name="fill">#5b4b45</CssParameter></Fill>
-            <VendorOption name="autoWrap">80</VendorOption>
+            <VendorOption name="maxDisplacement">12</VendorOption>
             <VendorOption name="spaceAround">4</VendorOption>
           </TextSymbolizer>
         </Rule>
@@ -110,7 +138,7 @@
               <Fill><CssParameter name="fill">#ffffff</CssParameter><CssParameter name="fill-opacity">0.75</CssParameter></Fill>
             </Halo>
             <Fill><CssParameter name="fill">#5b4b45</CssParameter></Fill>
-            <VendorOption name="autoWrap">80</VendorOption>
+            <VendorOption name="maxDisplacement">12</VendorOption>
             <VendorOption name="spaceAround">4</VendorOption>
           </TextSymbolizer>
         </Rule>
@@ -137,7 +165,7 @@
               <Fill><CssParameter name="fill">#ffffff</CssParameter><CssParameter name="fill-opacity">0.75</CssParameter></Fill>
             </Halo>
             <Fill><CssParameter name="fill">#5b4b45</CssParameter></Fill>
-            <VendorOption name="autoWrap">80</VendorOption>
+            <VendorOption name="maxDisplacement">12</VendorOption>
             <VendorOption name="spaceAround">4</VendorOption>
           </TextSymbolizer>
         </Rule>
