@@ -1,3 +1,4 @@
+export { isTranslatable as canDrawFilter } from './compile/filters.ts';
 export { createRenderer, type RendererOptions } from './renderer.ts';
 export {
   chooseStyle,

@@ -79,6 +79,12 @@ export function isFunction(name: string): boolean {
   return key in PLAIN || key in GEOMETRY || key in BINARY_GEOMETRY || SPECIAL.has(key);
 }
 
+/** Whether a function is about geometries: a property that it is given may mean the default geometry. */
+export function isGeometryFunction(name: string): boolean {
+  const key = name.toLowerCase();
+  return key in GEOMETRY || key in BINARY_GEOMETRY;
+}
+
 const SPECIAL = new Set(['env', 'property', 'propertyexists', 'id', 'if_then_else']);
 
 /** A function of numbers: null when an argument is no number, or the result is none. */

@@ -1,7 +1,7 @@
 export { compareValues, equalValues, isGeometry, toBoolean, toDate, toNumber, toText } from './convert.ts';
 export { CQL_LIMITS, parseCql, parseCqlExpression } from './cql.ts';
 export { type Evaluated, type EvaluationContext, evaluate, evaluateExpression } from './evaluate.ts';
-export { isFunction } from './functions.ts';
+export { isFunction, isGeometryFunction } from './functions.ts';
 export { boxOf, centroid } from './geometry.ts';
 export { parseGml } from './gml.ts';
 export { type Like, type LikePart, likeMatches, likeParts, likeRegex, likeSql } from './like.ts';

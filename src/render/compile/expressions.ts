@@ -8,6 +8,7 @@ import {
   type Expression,
   evaluateExpression,
   isFunction,
+  isGeometryFunction,
   localName,
   propertiesOf,
   toNumber,
@@ -28,7 +29,11 @@ export interface Translated {
 const NOTHING: Evaluated = { properties: {} };
 
 /** Functions whose value does not follow from their arguments alone. */
-const IMPURE = new Set(['id', 'iscoverage', 'dimension', 'geometry', 'property', 'propertyexists', 'geometrytype']);
+const IMPURE = new Set(['id', 'iscoverage', 'property', 'propertyexists']);
+
+function isImpure(name: string): boolean {
+  return IMPURE.has(name) || !isFunction(name) || isGeometryFunction(name);
+}
 
 /**
  * The expression with everything worked out that does not depend on the feature: environment variables, constant
@@ -40,7 +45,9 @@ export function fold(expression: Expression, context: CompileContext): Expressio
     case 'geometry':
       return expression;
     case 'property':
-      return expression.name !== '' && column(expression.name, context) === undefined
+      return expression.name !== '' &&
+        column(expression.name, context) === undefined &&
+        !isGeometry(expression.name, context)
         ? { kind: 'literal', value: null }
         : expression;
     case 'arithmetic': {
@@ -51,7 +58,7 @@ export function fold(expression: Expression, context: CompileContext): Expressio
       const name = expression.name.toLowerCase();
       if (name === 'iscoverage') return { kind: 'literal', value: context.source.kind === 'raster' };
       const folded = { ...expression, arguments: expression.arguments.map((a) => fold(a, context)) };
-      return IMPURE.has(name) || !isFunction(name) ? folded : work(folded, context);
+      return isImpure(name) ? folded : work(folded, context);
     }
   }
 }
@@ -73,13 +80,12 @@ function isPlain(value: Value): value is string | number | bigint | boolean | Da
 function hasImpure(expression: Expression): boolean {
   if (expression.kind === 'arithmetic') return hasImpure(expression.left) || hasImpure(expression.right);
   if (expression.kind !== 'function') return expression.kind === 'geometry';
-  const name = expression.name.toLowerCase();
-  return (
-    IMPURE.has(name) ||
-    !isFunction(name) ||
-    (expression.arguments.length === 0 && name !== 'pi') ||
-    expression.arguments.some(hasImpure)
-  );
+  return isImpure(expression.name.toLowerCase()) || expression.arguments.some(hasImpure);
+}
+
+function isGeometry(property: string, context: CompileContext): boolean {
+  const name = localName(property);
+  return context.source.attributes?.some((a) => a.name === name && a.type === 'geometry') ?? false;
 }
 
 /** The column that a property means; undefined when the source has none of that name. */
@@ -133,7 +139,10 @@ export function translate(expression: Expression, context: CompileContext): Tran
       return literal(expression.value);
     case 'property': {
       const attribute = column(expression.name, context);
-      if (attribute === undefined) return { text: 'null', type: 'unknown' };
+      if (attribute === undefined) {
+        if (isGeometry(expression.name, context)) throw new Untranslatable('a geometry');
+        return { text: 'null', type: 'unknown' };
+      }
       if (/[\]\\]/.test(attribute.name)) throw new Untranslatable(`the attribute name ${attribute.name}`);
       return { text: `[${attribute.name}]`, type: columnType(attribute, context) };
     }

@@ -11,6 +11,7 @@ import {
   toNumber,
   toText,
 } from '../../data/filter/index.ts';
+import type { MapnikSource } from '../../data/index.ts';
 import { type CompileContext, Untranslatable } from './context.ts';
 import { asNumber, asText, fold, quote, type Translated, translate } from './expressions.ts';
 
@@ -370,5 +371,26 @@ function temporal(filter: Extract<Filter, { kind: 'temporal' }>, context: Compil
       return translateFilter(compare('=', end), context);
     default:
       return false;
+  }
+}
+
+/** Whether Mapnik can test a condition on the features of a source by itself. */
+export function isTranslatable(filter: Filter, source: MapnikSource): boolean {
+  try {
+    translateFilter(filter, {
+      source,
+      env: {},
+      scaleDenominator: 1,
+      metersPerPixel: 1,
+      assets: { put: () => '' },
+      faces: new Set(),
+      read: () => undefined,
+      warnings: new Set(),
+      interpolation: 'nearest',
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof Untranslatable) return false;
+    throw error;
   }
 }
