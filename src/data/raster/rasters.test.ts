@@ -230,7 +230,9 @@ describe('coverages made here', { skip: gdalMissing }, () => {
     gdal('gdal_translate', '-srcwin', '40', '0', '10', '40', at('byte.tif'), at('mixed', 'c.tif'));
     const coverage = await open('mixed', 'ImageMosaic');
     assert.deepEqual([coverage.width, coverage.height], [50, 40]);
-    const file = await fileOf(coverage);
+    // One pixel of a virtual raster is read by GDAL 3.6 without its palette: so all of them.
+    const file = at('mixed-pixels.tif');
+    gdal('gdal_translate', await fileOf(coverage), file);
     const pixel = (x: number, from: string) =>
       gdal('gdallocationinfo', '-valonly', from, String(x), '20').trim().split(/\s+/).map(Number);
     gdal('gdal_translate', '-expand', 'rgb', at('left.tif'), at('expanded.tif'));
