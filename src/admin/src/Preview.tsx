@@ -3,12 +3,15 @@ import { createEmpty, extend, getCenter, isEmpty } from 'ol/extent.js';
 import Graticule from 'ol/layer/Graticule.js';
 import ImageLayer from 'ol/layer/Image.js';
 import OlMap from 'ol/Map.js';
-import { transformExtent } from 'ol/proj.js';
+import { disableCoordinateWarning, transformExtent } from 'ol/proj.js';
 import ImageWMS from 'ol/source/ImageWMS.js';
 import Stroke from 'ol/style/Stroke.js';
 import View from 'ol/View.js';
 import { useEffect, useRef, useState } from 'react';
 import type { LayerSummary, NodeSummary } from './overview.ts';
+
+// The middle of the world is at 0, 0 in metres as well: no sign that somebody mixed up units.
+disableCoordinateWarning();
 
 interface PreviewProps {
   readonly layer: LayerSummary;
@@ -17,14 +20,17 @@ interface PreviewProps {
 }
 
 /** A layer on a map, drawn by the node of one's choice, and drawn again whenever that node applies a change. */
-export function Preview({ layer, nodes, here }: PreviewProps) {
+export function Preview({ layer: latest, nodes, here }: PreviewProps) {
+  // The overview is new each second; the map is made once for a layer.
+  const [layer] = useState(latest);
   const [chosen, setChosen] = useState(here);
   const node = nodes.find((n) => n.name === chosen) ?? nodes.find((n) => n.name === here);
   const [problem, setProblem] = useState<string>();
-  const [request, setRequest] = useState('');
+  const [view, setView] = useState<{ box: number[]; width: number; height: number }>();
   const target = useRef<HTMLDivElement>(null);
   const source = useRef<ImageWMS>(null);
   const url = node ? `${node.url}/wms` : undefined;
+  const request = url && view ? getMapUrl(url, layer.name, view) : '';
 
   useEffect(() => {
     if (!target.current) return;
@@ -51,21 +57,8 @@ export function Preview({ layer, nodes, here }: PreviewProps) {
     });
     map.getView().fit(extent, { padding: [16, 16, 16, 16], maxZoom: 16 });
     const show = () => {
-      const center = map.getView().getCenter();
-      const resolution = map.getView().getResolution();
-      if (!center || !resolution || !wms.getUrl()) return;
-      const size = map.getSize() ?? [512, 512];
-      const [w, h] = [size[0]!, size[1]!];
-      const box = [
-        center[0]! - (resolution * w) / 2,
-        center[1]! - (resolution * h) / 2,
-        center[0]! + (resolution * w) / 2,
-        center[1]! + (resolution * h) / 2,
-      ];
-      setRequest(
-        `${wms.getUrl()}?service=WMS&version=1.1.1&request=GetMap&layers=${encodeURIComponent(layer.name)}&styles=&srs=EPSG:3857` +
-          `&bbox=${box.map((n) => n.toFixed(2)).join(',')}&width=${Math.round(w)}&height=${Math.round(h)}&format=image/png&transparent=true`,
-      );
+      const [width, height] = map.getSize() ?? [0, 0];
+      if (width && height) setView({ box: map.getView().calculateExtent([width, height]), width, height });
     };
     map.on('moveend', show);
     return () => map.setTarget(undefined);
@@ -118,6 +111,16 @@ export function Preview({ layer, nodes, here }: PreviewProps) {
         )}
       </Group>
     </section>
+  );
+}
+
+/** What the map shows, as a request that anything can send. */
+function getMapUrl(url: string, layer: string, view: { box: number[]; width: number; height: number }): string {
+  const size = `width=${Math.round(view.width)}&height=${Math.round(view.height)}`;
+  const box = view.box.map((n) => n.toFixed(2)).join(',');
+  return (
+    `${url}?service=WMS&version=1.1.1&request=GetMap&layers=${encodeURIComponent(layer)}&styles=` +
+    `&srs=EPSG:3857&bbox=${box}&${size}&format=image/png&transparent=true`
   );
 }
 
