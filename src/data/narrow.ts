@@ -56,46 +56,63 @@ export interface SqlNames {
   /** Whether the key's one column holds whole numbers. */
   readonly hasIntegerKey: boolean;
   /** Keeps a value for the statement, and returns its placeholder. */
-  add(value: string | number, type: 'integer' | 'double' | 'text'): string;
+  add(value: string | number | bigint, type: 'integer' | 'double' | 'text'): string;
 }
 
 const TERMS_MAX = 1000;
 
+/** Prints a condition; keeps its values only then, for statements must have no values that they do not use. */
+type Condition = () => string;
+
 /** A condition that is true, in SQL, for every feature that meets the filter; undefined when there is none. */
 export function narrowingSql(filter: Filter, names: SqlNames): string | undefined {
+  return narrowing(filter, names)?.();
+}
+
+function narrowing(filter: Filter, names: SqlNames): Condition | undefined {
   switch (filter.kind) {
     case 'exclude':
-      return '1 = 0';
-    case 'and': {
-      const parts = filter.filters.map((part) => narrowingSql(part, names)).filter((sql) => sql !== undefined);
-      return parts.length === 0 ? undefined : parts.map((sql) => `(${sql})`).join(' AND ');
-    }
+      return () => '1 = 0';
+    case 'and':
+      return join(
+        filter.filters.map((part) => narrowing(part, names)).filter((part) => part !== undefined),
+        'AND',
+      );
     case 'or': {
-      if (filter.filters.length > TERMS_MAX) return undefined;
-      const parts = filter.filters.map((part) => narrowingSql(part, names));
-      return parts.every((sql) => sql !== undefined) ? parts.map((sql) => `(${sql})`).join(' OR ') : undefined;
+      const parts = filter.filters.map((part) => narrowing(part, names));
+      return parts.every((part) => part !== undefined) ? join(parts, 'OR') : undefined;
     }
     case 'ids':
-      return idsSql(filter.ids, names);
+      return narrowingIds(filter.ids, names);
     case 'comparison':
       return (
-        comparisonSql(filter, names) ??
-        comparisonSql({ ...filter, operator: TURNED[filter.operator], left: filter.right, right: filter.left }, names)
+        narrowingComparison(filter, names) ??
+        narrowingComparison(
+          { ...filter, operator: TURNED[filter.operator], left: filter.right, right: filter.left },
+          names,
+        )
       );
     case 'between': {
       const bound = (operator: '>=' | '<=', right: Expression) =>
-        comparisonSql({ kind: 'comparison', operator, left: filter.value, right, matchCase: true }, names);
-      const parts = [bound('>=', filter.lower), bound('<=', filter.upper)].filter((sql) => sql !== undefined);
-      return parts.length === 0 ? undefined : parts.join(' AND ');
+        narrowingComparison({ kind: 'comparison', operator, left: filter.value, right, matchCase: true }, names);
+      return join(
+        [bound('>=', filter.lower), bound('<=', filter.upper)].filter((part) => part !== undefined),
+        'AND',
+      );
     }
     case 'like': {
       const attribute = attributeOf(filter.value, names);
       if (attribute?.type !== 'string' || !filter.matchCase) return undefined;
-      return `${names.column(attribute)} LIKE ${names.add(likeSql(filter), 'text')} ESCAPE '\\'`;
+      return () => `${names.column(attribute)} LIKE ${names.add(likeSql(filter), 'text')} ESCAPE '\\'`;
     }
     default:
       return undefined;
   }
+}
+
+function join(parts: readonly Condition[], word: 'AND' | 'OR'): Condition | undefined {
+  if (parts.length === 0 || parts.length > TERMS_MAX) return undefined;
+  return () => parts.map((part) => `(${part()})`).join(` ${word} `);
 }
 
 type Comparison = Extract<Filter, { kind: 'comparison' }>;
@@ -103,27 +120,28 @@ type Comparison = Extract<Filter, { kind: 'comparison' }>;
 /** The operator when its sides change places. */
 const TURNED = { '=': '=', '<>': '<>', '<': '>', '<=': '>=', '>': '<', '>=': '<=' } as const;
 
-function comparisonSql({ operator, left, right, matchCase }: Comparison, names: SqlNames): string | undefined {
+function narrowingComparison({ operator, left, right, matchCase }: Comparison, names: SqlNames): Condition | undefined {
   const attribute = attributeOf(left, names);
   if (attribute === undefined || right.kind !== 'literal' || operator === '<>') return undefined;
   const { value } = right;
+  const { add } = names;
   const column = names.column(attribute);
   if (attribute.type === 'string')
     return operator === '=' && matchCase && typeof value === 'string'
-      ? `${column} = ${names.add(value, 'text')}`
+      ? () => `${column} = ${add(value, 'text')}`
       : undefined;
   const isNumber = attribute.type === 'integer' || attribute.type === 'long' || attribute.type === 'double';
   const number =
     typeof value === 'number' || (typeof value === 'string' && value.trim() !== '') ? Number(value) : Number.NaN;
   if (!isNumber || !Number.isFinite(number)) return undefined;
   if (attribute.type !== 'double' && Number.isSafeInteger(number))
-    return `${column} ${operator} ${names.add(number, 'integer')}`;
+    return () => `${column} ${operator} ${add(number, 'integer')}`;
   // A column of 32-bit floats, or of decimals, reads as a number that is a little off.
   const margin = Math.max(Math.abs(number) * 1e-6, Number.MIN_VALUE);
-  const conditions: string[] = [];
-  if (operator !== '<' && operator !== '<=') conditions.push(`${column} >= ${names.add(number - margin, 'double')}`);
-  if (operator !== '>' && operator !== '>=') conditions.push(`${column} <= ${names.add(number + margin, 'double')}`);
-  return conditions.join(' AND ');
+  const atLeast = () => `${column} >= ${add(number - margin, 'double')}`;
+  const atMost = () => `${column} <= ${add(number + margin, 'double')}`;
+  if (operator === '=') return () => `${atLeast()} AND ${atMost()}`;
+  return operator === '>' || operator === '>=' ? atLeast : atMost;
 }
 
 function attributeOf(expression: Expression, { schema }: SqlNames): AttributeType | undefined {
@@ -131,13 +149,13 @@ function attributeOf(expression: Expression, { schema }: SqlNames): AttributeTyp
   return schema.attributes.find(({ name, type }) => name === expression.name && type !== 'geometry');
 }
 
-function idsSql(ids: readonly string[], { schema, key, hasIntegerKey, add }: SqlNames): string | undefined {
+function narrowingIds(ids: readonly string[], { schema, key, hasIntegerKey, add }: SqlNames): Condition | undefined {
   const [column, ...others] = schema.keyColumns;
   if (column === undefined || others.length > 0 || ids.length > TERMS_MAX) return undefined;
   const start = `${schema.name}.`;
   const values = ids.filter((id) => id.startsWith(start)).map((id) => id.slice(start.length));
-  const usable = hasIntegerKey ? values.filter((value) => /^-?\d{1,15}$/.test(value)) : values;
-  if (usable.length === 0) return '1 = 0';
-  const placeholders = usable.map((value) => (hasIntegerKey ? add(Number(value), 'integer') : add(value, 'text')));
-  return `${key(column)} IN (${placeholders.join(', ')})`;
+  const usable = hasIntegerKey ? values.filter((value) => /^-?\d{1,18}$/.test(value)) : values;
+  if (usable.length === 0) return () => '1 = 0';
+  const keep = (value: string) => (hasIntegerKey ? add(BigInt(value), 'integer') : add(value, 'text'));
+  return () => `${key(column)} IN (${usable.map(keep).join(', ')})`;
 }

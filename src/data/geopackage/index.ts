@@ -138,7 +138,7 @@ class GeoPackageSource implements FeatureSource {
       ...(schema.keyColumns.length > 0 ? schema.keyColumns.map(quoteIdentifier) : rowId !== undefined ? [rowId] : []),
     ];
     let sql = `SELECT ${columns.join(', ')} FROM ${from}`;
-    const parameters: (string | number)[] = [];
+    const parameters: (string | number | bigint)[] = [];
     const conditions: string[] = [];
     if (query.box !== undefined && rtree !== undefined && rowId !== undefined) {
       conditions.push(
@@ -171,7 +171,7 @@ class GeoPackageSource implements FeatureSource {
       });
   }
 
-  #names(parameters: (string | number)[]): SqlNames {
+  #names(parameters: (string | number | bigint)[]): SqlNames {
     return {
       schema: this.schema,
       column: ({ name }) => quoteIdentifier(name),
@@ -185,7 +185,7 @@ class GeoPackageSource implements FeatureSource {
   }
 
   /** Rows in batches, as arrays of cells. Whole numbers may come as bigint. */
-  async *#rows(sql: string, parameters: readonly (string | number)[]): AsyncGenerator<Cell[][]> {
+  async *#rows(sql: string, parameters: readonly (string | number | bigint)[]): AsyncGenerator<Cell[][]> {
     const shared = this.#database();
     const release = shared.hold();
     try {

@@ -61,8 +61,10 @@ export async function collect(source: FeatureSource, query?: FeatureQuery): Prom
 }
 
 /** Where sample data directories are; tests that need them are skipped elsewhere. */
-export const sampleData =
-  process.env.GRATICULE_SAMPLE_DATA ?? path.resolve(import.meta.dirname, '../../../../shared/data');
+export const sampleData = path.join(
+  process.env.GRATICULE_SHARED ?? path.resolve(import.meta.dirname, '../../../../shared'),
+  'data',
+);
 
 export function gdal(program: string, ...parameters: string[]): string {
   return execFileSync(program, parameters, {
