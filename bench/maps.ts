@@ -221,11 +221,11 @@ events { worker_connections 256; }
 http {
   access_log off;
   ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((t) => `${t}_temp_path ${folder}/nginx-${t};`).join(' ')}
-  upstream mapserver { ${sockets.map((s) => `server unix:${s};`).join(' ')} keepalive 8; }
+  upstream mapserver { ${sockets.map((s) => `server unix:${s};`).join(' ')} }
   server {
     listen 127.0.0.1:${port};
     location / {
-      fastcgi_pass mapserver; fastcgi_keep_conn on;
+      fastcgi_pass mapserver;
       ${parameters.map((p) => `fastcgi_param ${p} ${variable(p)};`).join(' ')}
       fastcgi_param MS_MAPFILE ${folder}/bench.map;
     }

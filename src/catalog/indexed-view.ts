@@ -78,8 +78,8 @@ export abstract class IndexedView implements CatalogView {
     return undefined;
   }
 
-  namespaces(): Iterable<Namespace> {
-    return objects(this.tables.items('namespaces', ''));
+  namespaces(uri?: string): Iterable<Namespace> {
+    return objects(uri === undefined ? this.tables.items('namespaces', '') : this.tables.items('namespaces.uri', uri));
   }
 
   namespace(prefix: string): Namespace | undefined {

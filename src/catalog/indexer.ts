@@ -122,7 +122,10 @@ function placesOf(entry: FileEntry): readonly (readonly [IndexName, string])[] {
     case 'workspace':
       return [['workspaces', '']];
     case 'namespace':
-      return [['namespaces', '']];
+      return [
+        ['namespaces', ''],
+        ['namespaces.uri', object.uri],
+      ];
     case 'dataStore':
     case 'coverageStore':
     case 'wmsStore':

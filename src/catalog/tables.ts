@@ -38,6 +38,7 @@ export const INDEXES = [
   // Everything of a kind.
   'workspaces',
   'namespaces',
+  'namespaces.uri',
   'layers',
   'layerGroups',
   // By owner.

@@ -35,7 +35,8 @@ export interface CatalogView {
   workspaces(): Iterable<Workspace>;
   workspace(name: string): Workspace | undefined;
   defaultWorkspace(): Workspace | undefined;
-  namespaces(): Iterable<Namespace>;
+  /** All namespaces, or those with a URI. */
+  namespaces(uri?: string): Iterable<Namespace>;
   namespace(prefix: string): Namespace | undefined;
 
   /** Stores of a workspace. */

@@ -252,8 +252,8 @@ function checkUri(draft: Draft, uri: string, isolated: boolean, except?: Namespa
       `'${uri}' cannot be the URI of a namespace: it needs one without blanks, such as http://example.org/`,
     );
   if (isolated) return;
-  for (const other of draft.namespaces())
-    if (other.uri === uri && !other.isolated && other.id !== except?.id)
+  for (const other of draft.namespaces(uri))
+    if (!other.isolated && other.id !== except?.id)
       throw new UserError(500, 'namespace-exists', `Namespace with URI '${uri}' already exists.`);
 }
 
