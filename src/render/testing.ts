@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { AttributeType, MapnikSource } from '../data/index.ts';
-import type { StyleBody } from './types.ts';
+import type { MapLayer, MapRequest, StyleBody } from './types.ts';
 
 /** Real data to test with; tests that need it are skipped where it is not there. */
 export const SHARED_DATA = process.env.GRATICULE_TEST_DATA ?? '/work/shared/data';
@@ -101,3 +101,19 @@ export const square = (x: number, y: number, side: number, properties?: TestFeat
   },
   properties,
 });
+
+/** A request for a picture of a plane, one unit a pixel, on white. */
+export function requestOf(layers: readonly MapLayer[], more: Partial<MapRequest> = {}): MapRequest {
+  const { width = 64, height = 64 } = more;
+  return {
+    width,
+    height,
+    box: [0, 0, width, height],
+    crs: 'EPSG:3857',
+    layers,
+    background: '#ffffff',
+    format: 'image/png',
+    timeoutMs: 20_000,
+    ...more,
+  };
+}

@@ -7,13 +7,14 @@ import {
   type Like,
   likeMatches,
   likeRegex,
+  localName,
   toDate,
   toNumber,
   toText,
 } from '../../data/filter/index.ts';
 import type { MapnikSource } from '../../data/index.ts';
 import { type CompileContext, Untranslatable } from './context.ts';
-import { asNumber, asText, fold, quote, type Translated, translate } from './expressions.ts';
+import { asNumber, asText, column, fold, quote, type Translated, translate } from './expressions.ts';
 
 /**
  * Translates a condition.
@@ -115,7 +116,35 @@ function regexEscape(text: string): string {
 const FLIPPED = { '=': '=', '<>': '<>', '<': '>', '<=': '>=', '>': '<', '>=': '<=' } as const;
 const OPERATORS = { '=': '=', '<>': '!=', '<': '<', '<=': '<=', '>': '>', '>=': '>=' } as const;
 
+/** Mapnik calculates with null as if it were 0 or 1; here as in SQL the result is null, which equals nothing. */
 function comparison(filter: Extract<Filter, { kind: 'comparison' }>, context: CompileContext): string | boolean {
+  const test = compareSides(filter, context);
+  if (typeof test === 'boolean') return test;
+  const names = new Set<string>();
+  for (const side of [filter.left, filter.right]) calculated(fold(side, context), false, names);
+  const columns = [...names]
+    .filter((name) => column(name, context) !== undefined)
+    .map((name) => translate({ kind: 'property', name }, context).text);
+  if (columns.length === 0) return test;
+  return filter.operator === '<>'
+    ? `${columns.map((c) => `(${c} = null)`).join(' or ')} or (${test})`
+    : `${columns.map((c) => `(${c} != null)`).join(' and ')} and (${test})`;
+}
+
+/** Attributes that something is calculated from; joining texts takes null for nothing. */
+function calculated(expression: Expression, inside: boolean, names: Set<string>): void {
+  if (expression.kind === 'property') {
+    if (inside) names.add(localName(expression.name));
+  } else if (expression.kind === 'arithmetic') {
+    calculated(expression.left, true, names);
+    calculated(expression.right, true, names);
+  } else if (expression.kind === 'function' && conditionOf(expression) === undefined) {
+    const joins = /^(concatenate|strconcat)$/i.test(expression.name);
+    for (const argument of expression.arguments) calculated(argument, !joins, names);
+  }
+}
+
+function compareSides(filter: Extract<Filter, { kind: 'comparison' }>, context: CompileContext): string | boolean {
   let { operator } = filter;
   let left = fold(filter.left, context);
   let right = fold(filter.right, context);

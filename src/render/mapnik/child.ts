@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module';
 import { LRUCache } from 'lru-cache';
 import { prepareMapnik } from './boot.ts';
-import type { MapnikImage, MapnikMap, MapnikModule } from './mapnik.d.ts';
+import type { MapnikImage, MapnikMap, MapnikModule, MapnikView } from './mapnik.d.ts';
 import type { ChildMessage, DrawMessage } from './protocol.ts';
 
 /** Most maps that are kept, and most characters of their XML together: inline data count. */
@@ -25,6 +25,7 @@ const maps = new LRUCache<string, MapnikMap>({
   maxEntrySize: XML_LENGTH_MAX,
   sizeCalculation: () => 1,
 });
+const CLEAR = new mapnik.Color(0, 0, 0, 0);
 let generation = 0;
 
 /** Format words of Mapnik's encoder. Opaque pictures need no alpha; light compression is half as slow for a tenth more. */
@@ -50,19 +51,25 @@ function load(xml: string): Promise<MapnikMap> {
   });
 }
 
-function render(map: MapnikMap, job: DrawMessage): Promise<MapnikImage> {
-  map.resize(job.width, job.height);
-  map.extent = job.extent;
-  const image = new mapnik.Image(job.width, job.height);
+/** Mapnik silently keeps the old size of a map that is asked to become smaller than this. */
+const SIDE_MIN = 16;
+
+/** A picture too small for Mapnik is drawn larger, to the right and downwards, and cut. */
+async function render(map: MapnikMap, job: DrawMessage): Promise<MapnikImage | MapnikView> {
+  const width = Math.max(SIDE_MIN, job.width);
+  const height = Math.max(SIDE_MIN, job.height);
+  const [minx, miny, maxx, maxy] = job.extent;
+  map.resize(width, height);
+  map.extent = [minx, maxy - ((maxy - miny) * height) / job.height, minx + ((maxx - minx) * width) / job.width, maxy];
+  map.background = job.background === undefined ? CLEAR : new mapnik.Color(...job.background, 255);
   const options = { buffer_size: job.bufferPx, scale: job.scale, scale_denominator: job.scaleDenominator };
-  map.background =
-    job.background === undefined ? new mapnik.Color(0, 0, 0, 0) : new mapnik.Color(...job.background, 255);
-  return new Promise((resolve, reject) =>
-    map.render(image, options, (error, drawn) => (error ? reject(error) : resolve(drawn))),
+  const image = await new Promise<MapnikImage>((resolve, reject) =>
+    map.render(new mapnik.Image(width, height), options, (error, drawn) => (error ? reject(error) : resolve(drawn))),
   );
+  return width === job.width && height === job.height ? image : image.view(0, 0, job.width, job.height);
 }
 
-function encode(image: MapnikImage, format: string): Promise<Buffer> {
+function encode(image: MapnikImage | MapnikView, format: string): Promise<Buffer> {
   return new Promise((resolve, reject) =>
     image.encode(format, (error, bytes) => (error ? reject(error) : resolve(bytes))),
   );

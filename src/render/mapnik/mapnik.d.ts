@@ -53,5 +53,11 @@ export interface ImageConstructor {
 
 export interface MapnikImage {
   encode(format: string, done: (error: Error | null, bytes: Buffer) => void): void;
+  /** A part of the picture. Only the asynchronous `encode` of a view keeps to the part. */
+  view(x: number, y: number, width: number, height: number): MapnikView;
   isSolid(done: (error: Error | null, solid: boolean, pixel: number) => void): void;
+}
+
+export interface MapnikView {
+  encode(format: string, done: (error: Error | null, bytes: Buffer) => void): void;
 }
