@@ -87,11 +87,13 @@ export function nodesOf(node: ClusterNode): NodeSummary[] {
 function layersOf(view: CatalogView): LayerSummary[] {
   const layers: LayerSummary[] = [];
   for (const group of view.allLayerGroups())
-    if (group.enabled && group.advertised) layers.push(groupSummary(group, view));
+    if (group.enabled && group.advertised && group.mode !== 'CONTAINER') layers.push(groupSummary(group, view));
   for (const layer of view.layers()) {
     const resource = view.resourceOf(layer);
     if (resource === undefined || !resource.enabled || !resource.advertised) continue;
-    const workspace = view.workspaceOf(layer)?.name;
+    const owner = view.workspaceOf(layer);
+    if (!view.storeById(resource.storeId)?.enabled || owner?.isolated || isInsideOpaque(layer, view)) continue;
+    const workspace = owner?.name;
     const name = view.nameOf(layer);
     layers.push({
       name: workspace === undefined ? name : `${workspace}:${name}`,
@@ -102,6 +104,14 @@ function layersOf(view: CatalogView): LayerSummary[] {
     });
   }
   return layers;
+}
+
+/** An opaque container hides its layers, unless another group shows them. */
+function isInsideOpaque(layer: Layer, view: CatalogView): boolean {
+  const modes = [...view.groupsWith(layer.id)]
+    .filter((group) => group.enabled && group.advertised)
+    .map((group) => group.mode);
+  return modes.includes('OPAQUE_CONTAINER') && modes.every((mode) => mode === 'OPAQUE_CONTAINER' || mode === 'SINGLE');
 }
 
 function groupSummary(group: LayerGroup, view: CatalogView): LayerSummary {

@@ -76,7 +76,7 @@ for (const name of directories()) {
             `${layer.name}: ${
               bytes
                 .toString('utf8')
-                .match(/<ServiceException[^>]*>([\s\S]*?)<\/ServiceException>/)?.[1]
+                .match(/<ServiceException(?: [^>]*)?>([\s\S]*?)<\/ServiceException>/)?.[1]
                 ?.trim() ?? bytes.toString('utf8').slice(0, 200)
             }`,
           );
