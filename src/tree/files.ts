@@ -18,6 +18,8 @@ export interface FileSystem {
   stat(path: string): Promise<{ readonly kind: FileKind; readonly size: number; readonly links: number } | undefined>;
   /** Creates or empties a file and writes it; its contents are durable when this resolves, its name need not be. */
   write(file: string, body: Uint8Array | AsyncIterable<Uint8Array>): Promise<void>;
+  /** As `write`, for many small files at once: their syncs cost little more than one. */
+  writeAll(files: readonly { readonly file: string; readonly bytes: Uint8Array }[]): Promise<void>;
   /** As `write`, from another file. */
   copy(from: string, to: string): Promise<void>;
   /** A second name for a file. */
@@ -78,6 +80,21 @@ export const nodeFileSystem: FileSystem = {
     }
   },
 
+  async writeAll(files) {
+    const handles: fs.promises.FileHandle[] = [];
+    try {
+      await inParallel(files, async ({ file, bytes }) => {
+        const handle = await fs.promises.open(file, 'w');
+        handles.push(handle);
+        await handle.writeFile(bytes);
+      });
+      // Only now: the first sync makes the file system write out all of them, and finds the others nothing left to do.
+      await inParallel(handles, (handle) => handle.datasync());
+    } finally {
+      await inParallel(handles, (handle) => handle.close());
+    }
+  },
+
   async copy(from, to) {
     await fs.promises.copyFile(from, to, fs.constants.COPYFILE_FICLONE);
     await sync(to);
@@ -90,6 +107,27 @@ export const nodeFileSystem: FileSystem = {
   makeFolder: (folder) => fs.promises.mkdir(folder),
   syncFolder: (folder) => sync(folder),
 };
+
+/** Calls at once: more would only queue for the four threads that Node has for them. */
+const PARALLEL_CALLS = 8;
+
+/** Runs something for each item, a few at a time. @throws the first failure, once all that was begun has ended */
+export async function inParallel<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
+  const next = items.values();
+  const failures: unknown[] = [];
+  const runner = async () => {
+    for (const item of next) {
+      if (failures.length > 0) return;
+      try {
+        await run(item);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PARALLEL_CALLS, items.length) }, runner));
+  if (failures.length > 0) throw failures[0];
+}
 
 async function sync(path: string): Promise<void> {
   const handle = await fs.promises.open(path, 'r');

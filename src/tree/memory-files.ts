@@ -100,6 +100,10 @@ class MemoryFiles implements MemoryFileSystem {
       this.#step(`write ${file}`, (names) => this.#create(names, file, part));
   }
 
+  async writeAll(files: readonly { file: string; bytes: Uint8Array }[]): Promise<void> {
+    for (const { file, bytes } of files) await this.write(file, bytes);
+  }
+
   async copy(from: string, to: string): Promise<void> {
     await this.write(to, this.readSync(from)!);
   }

@@ -1,6 +1,6 @@
 import { type Clock, messageOf } from '../base/index.ts';
 import { originOf } from './draft.ts';
-import { codeOf, type FileSystem, makeFolders, parentFolder } from './files.ts';
+import { codeOf, type FileSystem, inParallel, makeFolders, parentFolder } from './files.ts';
 import type { Effect, FileEntry } from './folder.ts';
 import { type StoreState, writeState } from './state.ts';
 import type { RecordWork } from './tree.ts';
@@ -8,8 +8,8 @@ import type { Content, ContentHash, Position, TreePath } from './types.ts';
 
 /** So many operations are taken together at most; then the position on disk advances. */
 const BATCH_STEPS_MAX = 5000;
-/** So many files are written at once: their syncs share the disk's journal. */
-const PARALLEL_WRITES = 8;
+/** So many files are written before they are synced; each is open meanwhile. */
+const PUTS_AT_ONCE = 256;
 const RETRY_MS = { first: 100, most: 10_000 };
 
 export interface WriterOptions {
@@ -281,50 +281,52 @@ export class WriteBehind {
 
   /** Removes, then writes, and empties the stage. */
   async #writeStage(stage: Stage): Promise<void> {
-    const puts: [TreePath, FileEntry, Content][] = [];
+    const puts: Put[] = [];
     for (const [path, entry] of stage) {
       if (entry === null) await this.#removeFile(path);
-      else if (entry.pending !== undefined) puts.push([path, entry, entry.pending]);
+      else if (entry.pending !== undefined) puts.push(this.#planPut(path, entry, entry.pending));
     }
-    const next = puts.values();
-    const failures: unknown[] = [];
-    const writer = async () => {
-      for (const [path, , content] of next) {
-        try {
-          await this.#put(path, content);
-        } catch (error) {
-          failures.push(error);
-          return;
-        }
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(PARALLEL_WRITES, puts.length) }, writer));
-    if (failures.length > 0) throw failures[0];
-    for (const [, entry, content] of puts) this.#options.written(entry, content);
+    for (let start = 0; start < puts.length; start += PUTS_AT_ONCE)
+      await this.#putAll(puts.slice(start, start + PUTS_AT_ONCE));
     stage.clear();
   }
 
-  async #put(path: TreePath, content: Content): Promise<void> {
-    const { system } = this.#options;
+  #planPut(path: TreePath, entry: FileEntry, content: Content): Put {
     const target = this.#place(path);
     const folder = parentFolder(target);
-    const temporary = `${folder}/.graticule-${++this.#temporaries}.tmp`;
-    const write = () =>
-      content.kind === 'inline' ? system.write(temporary, content.bytes) : this.#placeBlob(content.hash, temporary);
+    return { target, folder, temporary: `${folder}/.graticule-${++this.#temporaries}.tmp`, entry, content };
+  }
+
+  /** Writes files beside their targets, makes them durable, and only then gives them their names. */
+  async #putAll(puts: readonly Put[]): Promise<void> {
+    const { system } = this.#options;
+    const folders = new Set(puts.map((put) => put.folder));
+    const made = (folder: string) => this.#dirty.add(parentFolder(folder));
     try {
       try {
-        await write();
+        await inParallel([...folders], (folder) => makeFolders(system, folder, made));
+        await this.#writeTemporaries(puts);
       } catch (error) {
         if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
-        await this.#makeFolders(folder);
-        await write();
+        for (const folder of folders) await this.#clearAndMakeFolders(folder);
+        await this.#writeTemporaries(puts);
       }
-      await this.#rename(temporary, target);
+      await inParallel(puts, (put) => this.#rename(put.temporary, put.target));
     } catch (error) {
-      // On a full disk, half a file is in the way of the next attempt.
-      await system.removeFile(temporary).catch(() => {});
+      // On a full disk, half-written files would be in the way of the next attempt.
+      for (const put of puts) await system.removeFile(put.temporary).catch(() => {});
       throw error;
     }
+    for (const { entry, content } of puts) this.#options.written(entry, content);
+  }
+
+  async #writeTemporaries(puts: readonly Put[]): Promise<void> {
+    const small: { file: string; bytes: Uint8Array }[] = [];
+    for (const { temporary, content } of puts) {
+      if (content.kind === 'inline') small.push({ file: temporary, bytes: content.bytes });
+      else await this.#placeBlob(content.hash, temporary);
+    }
+    await this.#options.system.writeAll(small);
   }
 
   /** A blob that waits in a file of its own becomes the target, without a copy where that is possible. */
@@ -349,7 +351,7 @@ export class WriteBehind {
     // Gone: the move took place before a failure that came after it.
     if ((await this.#options.system.stat(source)) === undefined) return;
     const target = this.#place(to);
-    await this.#makeFolders(parentFolder(target));
+    await this.#clearAndMakeFolders(parentFolder(target));
     await this.#rename(source, target);
     this.#dirty.add(parentFolder(source));
     await this.#pruneAbove(from);
@@ -377,7 +379,7 @@ export class WriteBehind {
     }
   }
 
-  async #makeFolders(folder: string): Promise<void> {
+  async #clearAndMakeFolders(folder: string): Promise<void> {
     const { system, dir } = this.#options;
     // A file that the tree does not know may stand where a folder is needed.
     for (let slash = folder.indexOf('/', dir.length + 1); ; slash = folder.indexOf('/', slash + 1)) {
@@ -432,14 +434,17 @@ export class WriteBehind {
   async #syncFolders(): Promise<void> {
     const folders = this.#dirty;
     this.#dirty = new Set();
-    for (const folder of folders) {
-      try {
-        await this.#options.system.syncFolder(folder);
-      } catch (error) {
-        if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') continue;
-        for (const each of folders) this.#dirty.add(each);
-        throw error;
-      }
+    try {
+      await inParallel([...folders], async (folder) => {
+        try {
+          await this.#options.system.syncFolder(folder);
+        } catch (error) {
+          if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error;
+        }
+      });
+    } catch (error) {
+      for (const folder of folders) this.#dirty.add(folder);
+      throw error;
     }
   }
 
@@ -454,6 +459,14 @@ export class WriteBehind {
   #place(path: TreePath): string {
     return `${this.#options.dir}/${path}`;
   }
+}
+
+interface Put {
+  readonly target: string;
+  readonly folder: string;
+  readonly temporary: string;
+  readonly entry: FileEntry;
+  readonly content: Content;
 }
 
 /** The last put of each path, or `null` where it is to be removed. */
