@@ -17,6 +17,7 @@ export type NodeMessage =
   | { readonly kind: 'ready'; readonly name: string; readonly url: string; readonly position: number }
   | { readonly kind: 'trouble'; readonly event: string; readonly reason: string };
 
+const REASON_CHARACTERS_MAX = 300;
 /** Requests under way get this long; everything together is over in `STOP_MAX_MS`. */
 const DRAIN_MS = 6_000;
 const STOP_MAX_MS = 10_000;
@@ -185,8 +186,13 @@ function tellingParent(logger: Logger): Logger {
     ...logger,
     error: (event, facts) => {
       logger.error(event, facts);
-      const reason = facts?.reason ?? facts?.remedy ?? facts?.problem ?? (facts?.error && messageOf(facts.error)) ?? '';
-      tellParent({ kind: 'trouble', event, reason: String(reason) });
+      const said = facts?.reason ?? facts?.remedy ?? facts?.problem ?? (facts?.error && messageOf(facts.error));
+      const reason =
+        said ??
+        Object.entries(facts ?? {})
+          .map(([key, value]) => `${key}=${value}`)
+          .join(' ');
+      tellParent({ kind: 'trouble', event, reason: String(reason).slice(0, REASON_CHARACTERS_MAX) });
     },
   };
 }

@@ -32,7 +32,7 @@ export interface Registry {
   readonly sources: ReadonlyMap<TreePath, ContentHash | undefined>;
 }
 
-type Files = Pick<CatalogView, 'read' | 'hash' | 'list'>;
+type Files = Pick<CatalogView, 'read' | 'hash'>;
 
 /**
  * Reads the users and roles of a data directory: `security/config.xml` names the providers and the role service, these

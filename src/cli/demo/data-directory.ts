@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -102,6 +103,11 @@ export function copyDataDirectory(from: string, to: string): void {
     return isReplicated((statSync(source).isDirectory() ? `${relative}/any.xml` : relative) as TreePath);
   };
   cpSync(from, making, { recursive: true, dereference: true, filter: belongs });
+  // A copy of what may only be read is still to be written to.
+  for (const entry of ['', ...readdirSync(making, { recursive: true, encoding: 'utf8' })]) {
+    const full = path.join(making, entry);
+    chmodSync(full, statSync(full).mode | 0o600);
+  }
   renameSync(making, to);
 }
 

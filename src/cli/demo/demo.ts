@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { UserError, VERSION } from '../../base/index.ts';
+import { checkPassword, readRegistry } from '../../security/index.ts';
 import { clusterSecret, secretFile } from '../secret.ts';
 import { clusterReport, statusTable } from '../status.ts';
 import { styled } from '../text.ts';
@@ -154,7 +155,7 @@ async function showCluster(options: DemoOptions, plans: readonly NodePlan[]): Pr
 ${statusTable(report.nodes)}
 
   ${styled('bold', 'Page')}      ${styled('cyan', nodeUrl(options.port))}
-  ${styled('bold', 'Login')}     ${login(options)}
+  ${styled('bold', 'Login')}     ${await login(plans[0]!)}
   ${styled('bold', 'Logs')}      ${shown(path.dirname(plans[0]!.logFile))}/
 
   One more node, with an empty folder:
@@ -164,12 +165,19 @@ ${statusTable(report.nodes)}
 `);
 }
 
-function login(options: DemoOptions): string {
+/** How to log in: the password is told where it is the demo's own, or was given in the environment by whoever reads this. */
+async function login(first: NodePlan): Promise<string> {
+  const told = (password: string) => `user ${styled('bold', 'admin')}, password ${styled('bold', password)}`;
   const given = process.env.GEOSERVER_ADMIN_PASSWORD;
-  if (given) return `user ${styled('bold', 'admin')}, password ${styled('bold', given)} (GEOSERVER_ADMIN_PASSWORD)`;
-  if (options.from !== undefined || options.log !== undefined)
-    return 'the users of that data directory; GEOSERVER_ADMIN_PASSWORD gives admin another password';
-  return `user ${styled('bold', 'admin')}, password ${styled('bold', DEFAULT_PASSWORD)}`;
+  if (given) return `${told(given)} (GEOSERVER_ADMIN_PASSWORD)`;
+  const read = (file: string) => {
+    const full = path.join(first.dataDir, file);
+    return existsSync(full) ? readFileSync(full) : undefined;
+  };
+  for (const user of readRegistry({ read, hash: () => undefined }).users('admin'))
+    if (user.enabled && (await checkPassword(DEFAULT_PASSWORD, user.password)).kind === 'match')
+      return told(DEFAULT_PASSWORD);
+  return 'a user of the data directory; GEOSERVER_ADMIN_PASSWORD gives admin another password';
 }
 
 /** What to type to run `graticule` with these arguments, in the folder that this was typed in. */
