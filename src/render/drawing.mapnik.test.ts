@@ -220,6 +220,27 @@ test('rules: first match, else, and feature by feature through the rules', async
   assert.deepEqual([pixel(first, 10, 50), pixel(first, 40, 50)], ['#ff0000', '#ff0000']);
 });
 
+test('an else rule keeps to features that no other takes, also with cases and a filter on the layer', async () => {
+  const source = sourceOf(
+    [1, 2, 3, 4].map((n) => square(16 * (n - 1), 0, 16, { n })),
+    'Polygon',
+  );
+  const cases = `<ogc:Function name="Recode"><ogc:PropertyName>n</ogc:PropertyName>${[2, '#00ff00', 3, '#0000ff', 4, '#00ffff'].map((v) => `<ogc:Literal>${v}</ogc:Literal>`).join('')}</ogc:Function>`;
+  const style = `<Rule>${comparison('EqualTo', 'n', '1')}${fill('#ff0000')}</Rule><Rule><ElseFilter/>${fill(cases)}</Rule>`;
+  const colors = async (filter?: string) => {
+    const png = await draw([layer(source, style, filter === undefined ? {} : { filter: parseCql(filter) })]);
+    return [8, 24, 40, 56].map((x) => pixel(png, x, 56));
+  };
+  assert.deepEqual(await colors(), ['#ff0000', '#00ff00', '#0000ff', '#00ffff']);
+  assert.deepEqual(await colors('n <> 2'), ['#ff0000', '#ffffff', '#0000ff', '#00ffff']);
+  const plain = `<Rule>${comparison('EqualTo', 'n', '1')}${fill('#ff0000')}</Rule><Rule><ElseFilter/>${fill('#00ff00')}</Rule>`;
+  const png = await draw([layer(source, plain, { filter: parseCql('n > 1 AND n < 4') })]);
+  assert.deepEqual(
+    [8, 24, 40, 56].map((x) => pixel(png, x, 56)),
+    ['#ffffff', '#00ff00', '#00ff00', '#ffffff'],
+  );
+});
+
 test('rules are chosen by the scale of the request', async () => {
   const source = sourceOf([square(0, 0, 64)], 'Polygon');
   const style = `<Rule><MaxScaleDenominator>3000</MaxScaleDenominator>${fill('#ff0000')}</Rule><Rule><MinScaleDenominator>3000</MinScaleDenominator>${fill('#0000ff')}</Rule>`;

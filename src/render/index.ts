@@ -8,9 +8,11 @@ export {
   type Rule,
   readSldDocument,
   type StyledLayerDescriptor,
+  type StyleInfo,
   type StyleLayer,
   type StyleWarning,
   type Symbolizer,
   type UserStyle,
+  validateStyle,
 } from './style/index.ts';
 export * from './types.ts';

@@ -121,9 +121,9 @@ function compileFeatureTypeStyle(
   const sortBy = sortOf(fts, context);
   const styles = [...rasters];
   const labels: CompiledStyle[] = [];
-  const shapeRules = rulesXml(shapes, restriction, context);
+  const shapeRules = rulesXml(shapes, { first, restriction }, context);
   if (shapeRules !== '') styles.push({ rules: shapeRules, attributes, ...(sortBy === undefined ? {} : { sortBy }) });
-  const textRules = rulesXml(texts, restriction, context);
+  const textRules = rulesXml(texts, { first, restriction }, context);
   if (textRules !== '') {
     // Labels that come first are placed first.
     const order = priority === undefined ? sortBy : `${priority} desc`;
@@ -203,38 +203,46 @@ function partsOf(rule: Rule, drawn: readonly Case<string>[], first: boolean): Ru
   return parts;
 }
 
-/** Mapnik's rules; '' when nothing would be drawn. */
-function rulesXml(parts: readonly RulePart[], restriction: Filter | undefined, context: CompileContext): string {
+/**
+ * Mapnik's rules; '' when nothing would be drawn. A rule that draws nothing is kept where it takes features from others:
+ * from an else rule, or where only the first rule counts.
+ */
+function rulesXml(
+  parts: readonly RulePart[],
+  { first, restriction }: { readonly first: boolean; readonly restriction: Filter | undefined },
+  context: CompileContext,
+): string {
   if (parts.every((part) => part.xml === '')) return '';
-  const hasElse = parts.some((part) => part.isElse);
-  const keepEmpty = hasElse || parts.length > 0;
   const limit = restriction === undefined ? true : translateFilter(restriction, context);
   if (limit === false) return '';
+  const hasElse = parts.some((part) => part.isElse);
+  const filters = parts.map((part) => (part.filter === undefined ? true : attemptFilter(part.filter, context)));
   let xml = '';
-  if (hasElse && typeof limit === 'string') {
-    // A feature outside the restriction must not reach the else rule: a rule that draws nothing takes it.
-    xml += element('Rule', {}, `<Filter>${escapeText(`not (${limit})`)}</Filter>`);
-  }
-  for (const part of parts) {
-    if (part.xml === '' && !keepEmpty) continue;
-    const own = part.filter === undefined ? true : attemptFilter(part.filter, context);
-    if (own === false) continue;
-    if (part.isElse) {
-      // Conditions of cases inside an else rule cannot be kept with `<ElseFilter/>`.
-      if (typeof own === 'string')
-        context.warnings.add('a symbol that depends on the feature is drawn in its first case by an else rule');
-      xml += element('Rule', {}, `<ElseFilter/>${part.xml}`);
-      continue;
-    }
-    const filters = [limit, own].filter((f) => typeof f === 'string');
-    const filter =
-      filters.length === 0
-        ? ''
-        : `<Filter>${escapeText(filters.length === 1 ? filters[0]! : filters.map((f) => `(${f})`).join(' and '))}</Filter>`;
-    if (part.xml === '' && !hasElse) continue;
-    xml += element('Rule', {}, filter + part.xml);
+  // A feature outside the restriction must not reach the else rule.
+  if (hasElse && typeof limit === 'string') xml += ruleXml([`not (${limit})`], '');
+  for (const [i, part] of parts.entries()) {
+    const own = filters[i]!;
+    if (own === false || (part.xml === '' && !hasElse && !first)) continue;
+    if (part.isElse && own === true) xml += element('Rule', {}, `<ElseFilter/>${part.xml}`);
+    else if (part.isElse) {
+      // `<ElseFilter/>` takes no condition beside it, so "none of the others" is spelt out.
+      const others = filters.filter((_, k) => !parts[k]!.isElse);
+      const none = others.filter((f) => typeof f === 'string').map((f) => `not (${f})`);
+      if (!others.includes(true)) xml += ruleXml([limit, own, ...none], part.xml);
+    } else xml += ruleXml([limit, own], part.xml);
   }
   return xml;
+}
+
+/** Mapnik passes over rules without symbolizers; this one draws nothing, for features hold no raster. */
+const NOTHING = '<RasterSymbolizer/>';
+
+function ruleXml(conditions: readonly (string | boolean)[], symbolizers: string): string {
+  const content = symbolizers === '' ? NOTHING : symbolizers;
+  const texts = conditions.filter((f) => typeof f === 'string');
+  if (texts.length === 0) return element('Rule', {}, content);
+  const filter = texts.length === 1 ? texts[0]! : texts.map((f) => `(${f})`).join(' and ');
+  return element('Rule', {}, `<Filter>${escapeText(filter)}</Filter>${content}`);
 }
 
 function attemptFilter(filter: Filter, context: CompileContext): string | boolean {

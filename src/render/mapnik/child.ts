@@ -34,7 +34,7 @@ function encoding(format: DrawMessage['format'], opaque: boolean): string {
     case 'image/png':
       return opaque ? 'png24:z=3' : 'png32:z=3';
     case 'image/png8':
-      return 'png8:m=h:z=3';
+      return 'png8:m=o:z=3';
     case 'image/jpeg':
       return 'jpeg85';
   }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Filter } from '../../data/filter/index.ts';
 import { type StyleBody, StyleError } from '../types.ts';
-import type { StyledLayerDescriptor, UserStyle } from './model.ts';
+import type { StyledLayerDescriptor, StyleWarning, UserStyle } from './model.ts';
 import { readSld } from './read.ts';
 
 export { DEFAULT_STYLES } from './defaults.ts';
@@ -48,4 +48,26 @@ export function chooseStyle(sld: StyledLayerDescriptor, name?: string): ChosenSt
     name === undefined ? undefined : (all.find((s) => s.style.name === name) ?? all.find((s) => s.layer.name === name));
   const chosen = named ?? all.find(({ style }) => style.featureTypeStyles.length > 0) ?? all[0];
   return chosen && { style: chosen.style, filter: chosen.layer.filter };
+}
+
+/** What a style says about itself. */
+export interface StyleInfo {
+  readonly version: '1.0.0' | '1.1.0';
+  /** Names of its layers and user styles, in order. */
+  readonly layers: readonly { readonly name?: string; readonly styles: readonly string[] }[];
+  readonly warnings: readonly StyleWarning[];
+}
+
+/**
+ * Reads a style that is to be stored: its version and names, and what of it will not be drawn.
+ *
+ * @throws StyleError  it is no style, or of a format that cannot be drawn
+ */
+export function validateStyle(bytes: Uint8Array, format: string): StyleInfo {
+  const { version, layers, warnings } = parseStyle({ hash: '', format, bytes, read: () => undefined });
+  return {
+    version,
+    layers: layers.map(({ name, styles }) => ({ name, styles: styles.flatMap((style) => style.name ?? []) })),
+    warnings,
+  };
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { SHARED_DATA, styleOf } from '../testing.ts';
 import { StyleError } from '../types.ts';
-import { chooseStyle, DEFAULT_STYLES, parseStyle, readSld } from './index.ts';
+import { chooseStyle, DEFAULT_STYLES, parseStyle, readSld, validateStyle } from './index.ts';
 import type { PolygonSymbolizer, RasterSymbolizer, TextSymbolizer } from './model.ts';
 
 const read = (content: string) => readSld(styleOf(content).bytes);
@@ -133,6 +133,17 @@ test('documents that are no styles are refused with a clear message', () => {
       () => parseStyle({ hash: '', format, bytes: Buffer.from(body), read: () => undefined }),
       (error) => error instanceof StyleError && message.test(error.message),
     );
+});
+
+test('a style tells its version, its names and what of it is not drawn', () => {
+  const style = styleOf(
+    '<LineSymbolizer><Stroke><CssParameter name="colour">x</CssParameter></Stroke></LineSymbolizer>',
+  );
+  assert.deepEqual(validateStyle(style.bytes, 'sld'), {
+    version: '1.0.0',
+    layers: [{ name: 'l', styles: [] }],
+    warnings: [{ message: 'a Stroke knows no parameter colour', line: 1 }],
+  });
 });
 
 test('the default styles are styles without warnings', () => {
