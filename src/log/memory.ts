@@ -215,6 +215,7 @@ class Handle implements MemoryHandle {
   }
 
   async #collect(body: Readable): Promise<Buffer> {
+    if (this.#closing.signal.aborted) body.destroy();
     this.#checkOpen();
     return buffer(body);
   }

@@ -59,7 +59,7 @@ export async function scanFolder(system: FileSystem, dir: string, local: readonl
         path = treePath(folder === '' ? name : `${folder}/${name}`);
         if (path.includes('\ufffd')) throw new Error('the name is not valid UTF-8, or holds a replacement character');
       } catch (error) {
-        skip(`${folder}/${name}`, 'bad-name', messageOf(error));
+        skip(folder === '' ? name : `${folder}/${name}`, 'bad-name', messageOf(error));
         continue;
       }
       if (TEMPORARY_NAME.test(name)) leftovers.push(`${dir}/${path}`);
