@@ -22,6 +22,8 @@ export interface CompileContext {
   read(href: string): Uint8Array | undefined;
   /** What cannot be drawn as the style asks. */
   readonly warnings: Set<string>;
+  /** A circle is a picture too, not Mapnik's own: behind labels there must be a file. */
+  readonly circlesAsFiles?: boolean;
   readonly interpolation: 'nearest' | 'bilinear' | 'bicubic';
 }
 

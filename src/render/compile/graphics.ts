@@ -173,7 +173,7 @@ function shapeMarker(
   const size = limited(pixelsOf(graphic.size, MARK_SIZE, unit, context));
   const paint = paintOf(mark.fill, mark.stroke, unit, context);
   const solid = mark.fill?.graphic === undefined && mark.stroke?.dashes === undefined;
-  if ((name === 'circle' || name === 'shape://circle') && solid) {
+  if ((name === 'circle' || name === 'shape://circle') && solid && context.circlesAsFiles !== true) {
     // Mapnik draws circles by itself, at any size and without scaling their outline.
     return {
       kind: 'marker',

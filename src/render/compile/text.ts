@@ -199,7 +199,7 @@ function placementOf(
     // The label of an area goes to its inside, of a line to its middle.
     placement: 'interior',
     'wrap-width': wrap !== undefined && wrap > 0 ? wrap : undefined,
-    'justify-alignment': ax < 0.25 ? 'left' : ax > 0.75 ? 'right' : 'middle',
+    'justify-alignment': ax < 0.25 ? 'left' : ax > 0.75 ? 'right' : 'center',
   };
   if (rotation === 0) {
     return {
@@ -294,7 +294,7 @@ function alternativesOf({ placement, options }: TextSymbolizer, attributes: Attr
         'vertical-alignment': v,
         dx,
         dy,
-        'justify-alignment': 'middle',
+        'justify-alignment': 'center',
       }),
     )
     .join('');
@@ -307,14 +307,10 @@ function shieldOf(
   size: Dynamic<number>,
   context: CompileContext,
 ): Attributes | undefined {
-  const marker = markerOf(symbolizer.graphic!, symbolizer.unit, context);
+  const marker = markerOf(symbolizer.graphic!, symbolizer.unit, { ...context, circlesAsFiles: true });
   if (marker === undefined || marker.kind === 'glyph') return undefined;
-  const { file, width, height } = marker.attributes;
-  if (typeof file !== 'string') {
-    // Mapnik's own circle has no file.
-    context.warnings.add('a circle behind a label is left out: use a picture or another mark');
-    return undefined;
-  }
+  const { file } = marker.attributes;
+  if (typeof file !== 'string') return undefined;
   const resize = symbolizer.options['graphic-resize'];
   const margins = (symbolizer.options['graphic-margin'] ?? '0').trim().split(/\s+/).map(Number);
   const [vertical, horizontal] = [margins[0] || 0, margins[1] ?? margins[0] ?? 0];
@@ -324,8 +320,6 @@ function shieldOf(
     const wide = `(length(${text})*${attributeText(size)}*${CHARACTER_WIDTH + 0.06}+${numberText(2 * horizontal)})/${numberText(w)}`;
     const high = `(${attributeText(size)}*1.2+${numberText(2 * vertical)})/${numberText(h)}`;
     transform = resize === 'stretch' ? `scale(${wide},${high})` : `scale(max(${wide},${high}))`;
-  } else if (!isDynamic(marker.height) && width !== undefined && height !== undefined) {
-    transform = undefined;
   }
   return { file, transform, 'unlock-image': true };
 }
