@@ -33,21 +33,46 @@ export async function status(options: StatusOptions): Promise<void> {
   if (report.trees === 'differ') process.exitCode = 2;
 }
 
-/** @throws UserError  the node does not answer */
+/**
+ * Asks one node who is there, then each node how it is: what nodes know of each other is as old as their last heartbeat.
+ *
+ * @throws UserError  the node does not answer
+ */
 export async function clusterReport(url: string): Promise<ClusterReport> {
-  let answer: Response;
+  let known: Overview;
   try {
-    answer = await fetch(`${url}/cluster/overview.json`, { signal: AbortSignal.timeout(10_000) });
+    known = await fetchOverview(url);
   } catch (cause) {
-    throw new UserError(400, 'no-answer', `no node answers at ${url}; --url names another`, { cause });
+    const reason = cause instanceof AnswerError ? cause.message : 'it does not answer; --url names another node';
+    throw new UserError(400, 'no-answer', `${url}: ${reason}`, { cause });
   }
-  if (!answer.ok) {
-    const text = (await answer.text()).trim().slice(0, 200);
-    throw new UserError(400, 'no-answer', `${url} answered ${answer.status}: ${text}`);
-  }
-  const { nodes } = (await answer.json()) as Overview;
-  return { nodes, trees: compareTrees(nodes) };
+  const nodes = await Promise.all(
+    known.nodes.map(async (heard) => {
+      try {
+        const own = heard.name === known.node ? known : await fetchOverview(heard.url);
+        return own.nodes.find((node) => node.name === heard.name) ?? heard;
+      } catch {
+        return { ...heard, state: 'unreachable' };
+      }
+    }),
+  );
+  const head = Math.max(...nodes.map((node) => node.position));
+  return {
+    nodes: nodes.map((node) => ({ ...node, lag: head - node.position })),
+    trees: compareTrees(nodes.filter((node) => node.state !== 'unreachable')),
+  };
 }
+
+/** The node answers, but not with what was asked for. */
+class AnswerError extends Error {}
+
+async function fetchOverview(url: string): Promise<Overview> {
+  const answer = await fetch(`${url}/cluster/overview.json`, { signal: AbortSignal.timeout(ANSWER_MS) });
+  if (!answer.ok) throw new AnswerError(`it answered ${answer.status}: ${(await answer.text()).trim().slice(0, 200)}`);
+  return (await answer.json()) as Overview;
+}
+
+const ANSWER_MS = 5_000;
 
 export function compareTrees(nodes: Overview['nodes']): ClusterReport['trees'] {
   for (const same of Map.groupBy(nodes, (node) => node.position).values())
@@ -71,7 +96,10 @@ export function statusTable(nodes: Overview['nodes']): string {
 }
 
 function colored(state: string): string {
-  return styled(state === 'in-step' ? 'green' : state === 'stopped' ? 'red' : 'yellow', state);
+  return styled(
+    state === 'in-step' ? 'green' : state === 'stopped' || state === 'unreachable' ? 'red' : 'yellow',
+    state,
+  );
 }
 
 function verdict({ nodes, trees }: ClusterReport): string {

@@ -151,6 +151,20 @@ test('a node that dies is reported with the command that starts it again, and Ct
   await assert.rejects(fetch(`${url(0)}/health/live`));
 });
 
+test('the logs of the nodes tell of no error', () => {
+  for (const name of ['A', 'B', 'C']) {
+    const lines = readText(path.join(dir, `logs/${name}.log`))
+      .trimEnd()
+      .split('\n');
+    assert.ok(lines.length > 3);
+    const events = lines.map((line) => JSON.parse(line) as { level: string; event: string });
+    assert.deepEqual(
+      events.filter(({ level }) => level === 'error'),
+      [],
+    );
+  }
+});
+
 test('a second start comes back with everything that was changed', async () => {
   await start();
   for (const index of [0, 1, 2])
