@@ -11,6 +11,11 @@ const BATCH_STEPS_MAX = 5000;
 /** So many files are written before they are synced; each is open meanwhile. */
 const PUTS_AT_ONCE = 256;
 const RETRY_MS = { first: 100, most: 10_000 };
+/**
+ * Records that come within this time share a batch, unless somebody waits for the disk: the syncs of a batch compete with
+ * those of the log, on which every change waits.
+ */
+const GATHER_MS = 50;
 
 export interface WriterOptions {
   readonly system: FileSystem;
@@ -61,6 +66,8 @@ export class WriteBehind {
   #trouble: string | undefined;
   #broken: Error | undefined;
   #waiters: { position: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
+  /** Aborted when there is a reason not to wait for more records. */
+  #gathering = new AbortController();
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -92,12 +99,17 @@ export class WriteBehind {
   flush(): Promise<void> {
     const last = this.#queue.at(-1);
     if (last === undefined) return this.#running ?? Promise.resolve();
-    return new Promise((resolve, reject) => this.#waiters.push({ position: last.position, resolve, reject }));
+    const flushed = new Promise<void>((resolve, reject) =>
+      this.#waiters.push({ position: last.position, resolve, reject }),
+    );
+    this.#gathering.abort();
+    return flushed;
   }
 
   /** Stops after the batch under way, until `release`; while held, and once quiet, the files stay as they are. */
   hold(): Hold {
     this.#held++;
+    this.#gathering.abort();
     let open = true;
     const last = this.#moves.at(-1);
     return {
@@ -145,6 +157,7 @@ export class WriteBehind {
     const flushed = this.#trouble === undefined ? this.flush() : Promise.reject(new Error(this.#trouble));
     flushed.catch(() => {});
     this.#closing.abort();
+    this.#gathering.abort();
     this.#start();
     try {
       await flushed;
@@ -168,7 +181,9 @@ export class WriteBehind {
 
   async #work(): Promise<void> {
     try {
-      while (this.#queue.length > 0 && !this.#paused) {
+      while (this.#queue.length > 0) {
+        await this.#gather();
+        if (this.#paused) return;
         const batch = this.#nextBatch();
         await this.#writeBatch(batch);
         this.#queue.splice(0, batch.length);
@@ -182,6 +197,12 @@ export class WriteBehind {
       this.#broken = error as Error;
       for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
     }
+  }
+
+  async #gather(): Promise<void> {
+    if (this.#waiters.length > 0 || this.#held > 0 || this.#closing.signal.aborted) return;
+    this.#gathering = new AbortController();
+    await this.#options.clock.sleep(GATHER_MS, this.#gathering.signal).catch(() => {});
   }
 
   #nextBatch(): RecordWork[] {
