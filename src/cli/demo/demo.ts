@@ -47,7 +47,7 @@ function planNodes(options: DemoOptions): NodePlan[] {
   const cors = ports.map((port) => `http://localhost:${port}`).join(',');
   const renderProcesses = Math.max(1, Math.floor(availableParallelism() / options.nodes));
   return ports.map((port, index) => {
-    const name = nodeName(index);
+    const name = nodeName(options, index);
     const holdsLog = index === 0 && options.log === undefined;
     const role = index < 2 ? 'both' : 'replica';
     const dataDir = path.join(dir, name);
@@ -68,10 +68,12 @@ function planNodes(options: DemoOptions): NodePlan[] {
   });
 }
 
-const nodeName = (index: number) => String.fromCharCode(65 + index);
+/** In a cluster that others have begun, letters may be taken: there the port tells nodes apart. */
+const nodeName = (options: DemoOptions, index: number) =>
+  `${String.fromCharCode(65 + index)}${options.log === undefined ? '' : `-${options.port + index}`}`;
 const nodeUrl = (port: number) => `http://localhost:${port}/geoserver`;
 const logUrl = (options: DemoOptions) => options.log ?? `ws://localhost:${options.port}`;
-const demoSecretFile = (options: DemoOptions) => secretFile(path.resolve(options.dir, nodeName(0), 'cluster'));
+const demoSecretFile = (options: DemoOptions) => secretFile(path.resolve(options.dir, nodeName(options, 0), 'cluster'));
 
 /** A path as one would type it here. */
 function shown(file: string): string {
@@ -145,10 +147,10 @@ async function showCluster(options: DemoOptions, plans: readonly NodePlan[]): Pr
     await new Promise((resolve) => setTimeout(resolve, 100));
     report = await clusterReport(nodeUrl(options.port));
   }
-  const fresh = path.join(path.resolve(options.dir), nodeName(plans.length));
+  const fresh = path.join(path.resolve(options.dir), nodeName(options, plans.length));
   const joining = [
     ...['serve', '--data-dir', shown(fresh), '--port', String(options.port + plans.length), '--host', options.host],
-    ...['--name', nodeName(plans.length), '--log', logUrl(options)],
+    ...['--name', nodeName(options, plans.length), '--log', logUrl(options)],
     ...(process.env.GRATICULE_CLUSTER_SECRET ? [] : ['--secret-file', shown(demoSecretFile(options))]),
   ];
   console.log(`
