@@ -1,0 +1,89 @@
+/** The page in a real browser, on the demo's data: nodes, layers, and maps drawn by the node of one's choice. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
+import { eventually, freePorts, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+
+const CHROMIUM = '/usr/bin/chromium';
+const PAGE = path.resolve(import.meta.dirname, '../../src/admin/dist/index.html');
+const missing =
+  (!existsSync(CHROMIUM) && `needs ${CHROMIUM}`) || (!existsSync(PAGE) && 'needs the page: npx vite build src/admin');
+
+const { folder, remove } = temporaryFolder();
+let nodes: TestNode[] = [];
+let browser: Browser;
+let page: Page;
+const problems: string[] = [];
+
+before(async () => {
+  if (missing) return;
+  const base = await freePorts(2);
+  await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: 'geoserver', salt: new Uint8Array(16) });
+  const cors = ['--cors', '*'];
+  const a = await new TestNode({ folder, name: 'A', port: base, more: cors }).ready();
+  const b = await new TestNode({ folder, name: 'B', port: base + 1, logPort: base, more: cors }).ready();
+  nodes = [a, b];
+  // Without the network that it would look for at each start.
+  const args = [
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--disable-dev-shm-usage',
+  ];
+  browser = await chromium.launch({ executablePath: CHROMIUM, args });
+  page = await browser.newPage({ viewport: { width: 1360, height: 860 } });
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(message.text());
+  });
+  page.on('pageerror', (error) => problems.push(error.message));
+  await page.goto(`${a.url}/`);
+});
+after(async () => {
+  await browser?.close();
+  await Promise.all(nodes.toReversed().map((node) => node.stop()));
+  remove();
+});
+
+const mapOf = (url: string, layer: string) => (response: { url(): string; ok(): boolean }) =>
+  response.url().startsWith(`${url}/wms?`) && response.url().includes(`LAYERS=${encodeURIComponent(layer)}`);
+
+test('shows the nodes in step, and every layer', { skip: missing }, async () => {
+  for (const { name, url } of nodes) {
+    const card = page.getByLabel(`Node ${name}`, { exact: true });
+    await card.getByText('in-step').waitFor();
+    await card.getByText(url).waitFor();
+  }
+  await page
+    .getByRole('link', { name: /Countries/ })
+    .first()
+    .waitFor();
+});
+
+test('draws the chosen layer by the chosen node', { skip: missing }, async () => {
+  const [a, b] = nodes as [TestNode, TestNode];
+  const fromA = page.waitForResponse(mapOf(a.url, 'ne:countries'));
+  await page.getByRole('link', { name: /ne:countries/ }).click();
+  assert.equal((await fromA).headers()['content-type'], 'image/png');
+  const fromB = page.waitForResponse(mapOf(b.url, 'ne:countries'));
+  await page.getByLabel('Node that draws the map').getByText('B', { exact: true }).click();
+  assert.equal((await fromB).headers()['content-type'], 'image/png');
+});
+
+test('asks for the map again when the node has applied a change', { skip: missing }, async () => {
+  const [a, b] = nodes as [TestNode, TestNode];
+  const again = page.waitForResponse(mapOf(b.url, 'ne:countries'));
+  assert.equal((await a.rest('POST', '/workspaces', workspaceXml('seen'))).status, 201);
+  await again;
+});
+
+test('finds layers by letters of their names', { skip: missing }, async () => {
+  await page.getByLabel('Find a layer').fill('ocean');
+  await eventually(async () =>
+    assert.equal(await page.getByLabel('Layers', { exact: true }).getByRole('link').count(), 1),
+  );
+});
+
+test('says nothing to the browser’s console', { skip: missing }, () => assert.deepEqual(problems, []));
