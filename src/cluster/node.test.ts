@@ -270,6 +270,25 @@ describe('when the log fails', () => {
     await put(a.node, 'x', '1');
   });
 
+  it('a node that is paused before it can look what became of an append does not say that nothing was done', async () => {
+    let lose = false;
+    const a = await cluster.start('a', {
+      fault(call) {
+        if (!lose || call !== 'append') return undefined;
+        lose = false;
+        a.node.setRole('paused');
+        return { kind: 'lost-reply' };
+      },
+    });
+    await cluster.start('b');
+    lose = true;
+    await assert.rejects(increment(a.node, 'counter', 'key-1'), UncertainError);
+    a.node.setRole('both');
+    await until('a follows', () => a.node.status().state === 'in-step');
+    assert.equal((await increment(a.node, 'counter', 'key-1')).repeated, true);
+    assert.equal(read(a.node, 'counter'), '1');
+  });
+
   it('a node starts without the log, and catches up when it comes', async () => {
     const a = await cluster.start('a');
     await put(a.node, 'x', '1');

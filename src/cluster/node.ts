@@ -59,9 +59,11 @@ export class Node implements ClusterNode {
   readonly #follower: Follower;
   readonly #writer: Writer;
   readonly #membership: Membership;
-  readonly #recent = new RecentChanges();
+  readonly #recent: RecentChanges;
   readonly #started = Promise.withResolvers<void>();
-  readonly #recentRead = Promise.withResolvers<void>();
+  #recentRead = Promise.withResolvers<void>();
+  /** Up to here `#recent` was told of every record. */
+  #recentUpTo: Position | undefined;
   readonly #head: SharedQuestion<Position>;
   readonly #closing = new AbortController();
   readonly #startedAt: string;
@@ -87,6 +89,7 @@ export class Node implements ClusterNode {
     this.catalog = catalog;
     this.#role = parts.role;
     this.#heard = store.tree.position;
+    this.#recent = new RecentChanges(store.tree.position);
     this.#startedAt = new Date(clock.now()).toISOString();
     this.#replica = new Replica({ tree: store.tree, comparableFrom, catalog, recent: this.#recent, clock, logger });
     this.#head = new SharedQuestion(() => this.#askHead());
@@ -131,11 +134,11 @@ export class Node implements ClusterNode {
       applyKnown: async () => {
         await this.#applied(this.#heard);
         this.#follower.check();
+        await withinMs(clock, READ_WAIT_MS_MAX, this.#recentRead.promise, 'reading the last changes');
       },
       heard: (head) => this.#reached(head),
       applyOwn: (position, record) => this.#follower.applyOwn(position, record),
       askHead: () => this.#head.answer(),
-      recentReady: () => withinMs(clock, READ_WAIT_MS_MAX, this.#recentRead.promise, 'reading the last changes'),
     });
     this.#membership = new Membership({
       clock,
@@ -341,9 +344,11 @@ export class Node implements ClusterNode {
     // Also when it is less than before: another state may have been taken from the log.
     this.#heard = Math.max(head, this.position) as Position;
     this.#waitingFor = undefined;
-    if (!this.#joined) {
-      this.#joined = true;
-      void this.#readRecent();
+    this.#joined = true;
+    if (this.position !== this.#recentUpTo) {
+      this.#recentUpTo = this.position;
+      this.#recent.skipTo(this.position);
+      void this.#readRecent(this.position);
     }
     this.#started.resolve();
     this.#lookAround();
@@ -405,6 +410,7 @@ export class Node implements ClusterNode {
   }
 
   #remember(position: Position): void {
+    if (this.#recentUpTo !== undefined && position > this.#recentUpTo) this.#recentUpTo = position;
     this.#digests.set(position, this.digest);
     if (this.#digests.size > DIGESTS_KEPT) this.#digests.delete(this.#digests.keys().next().value!);
     const { snapshotEveryRecords } = this.#parts;
@@ -412,16 +418,22 @@ export class Node implements ClusterNode {
     if (this.#role === 'both' && position - this.#snapshotAt >= snapshotEveryRecords) this.#snapshotSoon(position);
   }
 
-  /** The log's tail, for `Idempotency-Key`s from before this node started. */
-  async #readRecent(): Promise<void> {
-    const { clock, logger } = this.#parts;
-    for (let pauseMs = 100; !this.#closing.signal.aborted; pauseMs = Math.min(5000, pauseMs * 2)) {
+  /** The log's tail, for changes that are sent again and were applied before this node came to its position. */
+  async #readRecent(upTo: Position): Promise<void> {
+    const { clock, logger, link } = this.#parts;
+    const { signal } = this.#closing;
+    const ready = Promise.withResolvers<void>();
+    // Those who wait already are waiting for the newest.
+    this.#recentRead.resolve(ready.promise);
+    this.#recentRead = ready;
+    for (let pauseMs = 100; !signal.aborted && this.#recentRead === ready; pauseMs = Math.min(5000, pauseMs * 2)) {
       try {
-        this.#recent.addOlder(await readRecent(this.#parts.link.get(), this.position, this.#closing.signal));
-        return this.#recentRead.resolve();
+        const read = await readRecent(link.get(), upTo, signal);
+        if (this.#recentRead === ready) this.#recent.merge(read);
+        return ready.resolve();
       } catch (error) {
-        logger.warn('recent-changes-unread', { reason: messageOf(error) });
-        await clock.sleep(pauseMs, this.#closing.signal).catch(() => {});
+        if (!signal.aborted) logger.warn('recent-changes-unread', { reason: messageOf(error) });
+        await clock.sleep(pauseMs, signal).catch(() => {});
       }
     }
   }
@@ -429,7 +441,8 @@ export class Node implements ClusterNode {
   /** Others at the same position must have the same tree; each compares with the log by itself, so this only tells. */
   #compare(peers: readonly NodeStatus[]): void {
     for (const { name, position, digest } of peers) {
-      const own = this.#digests.get(position);
+      // At 0 a node has not taken the state of the cluster yet.
+      const own = position === 0 ? undefined : this.#digests.get(position);
       if (name === this.name || own === undefined || own === digest || this.#alarms.has(name)) continue;
       this.#alarms.add(name);
       this.#parts.logger.error('peer-differs', { peer: name, position, digest, own });

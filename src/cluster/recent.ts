@@ -22,13 +22,21 @@ export const RECENT_CHANGES_MAX = 10_000;
 export class RecentChanges {
   readonly #max: number;
   #byId = new Map<string, AppliedChange>();
+  #knownAfter: Position;
 
-  constructor(max = RECENT_CHANGES_MAX) {
+  /** @param knownAfter  changes from the record after this one on are going to be added */
+  constructor(knownAfter: Position, max = RECENT_CHANGES_MAX) {
+    this.#knownAfter = knownAfter;
     this.#max = max;
   }
 
   get size(): number {
     return this.#byId.size;
+  }
+
+  /** All changes after this position are known; of others, some. */
+  get knownAfter(): Position {
+    return this.#knownAfter;
   }
 
   find(id: string): AppliedChange | undefined {
@@ -39,29 +47,38 @@ export class RecentChanges {
   add(position: Position, changes: readonly Change[]): void {
     for (const { id, by, why } of changes) {
       // The first one stands: a change is applied once.
-      if (this.#byId.has(id)) continue;
-      this.#byId.set(id, { position, by, why });
-      if (this.#byId.size > this.#max) this.#byId.delete(this.#byId.keys().next().value!);
+      if (!this.#byId.has(id)) this.#byId.set(id, { position, by, why });
     }
+    this.#forget();
   }
 
-  /** Puts what was read back from the log's tail before what is there; newer entries stay when there is not room for all. */
-  addOlder(older: RecentChanges): void {
-    const merged = new Map(older.#byId);
-    for (const [id, applied] of this.#byId) if (!merged.has(id)) merged.set(id, applied);
-    let surplus = merged.size - this.#max;
-    for (const id of merged.keys()) {
-      if (surplus-- <= 0) break;
-      merged.delete(id);
+  /** Records were passed over, for a snapshot: what is known goes on from here. */
+  skipTo(position: Position): void {
+    this.#knownAfter = position;
+  }
+
+  /** Takes in what was read back from the log, up to the position that is known here from or later. */
+  merge(older: RecentChanges): void {
+    const all = [...older.#byId, ...this.#byId].sort(([, a], [, b]) => a.position - b.position);
+    this.#byId = new Map();
+    for (const [id, applied] of all) if (!this.#byId.has(id)) this.#byId.set(id, applied);
+    this.#knownAfter = Math.min(this.#knownAfter, older.#knownAfter) as Position;
+    this.#forget();
+  }
+
+  #forget(): void {
+    for (const [id, { position }] of this.#byId) {
+      if (this.#byId.size <= this.#max) break;
+      this.#byId.delete(id);
+      this.#knownAfter = Math.max(this.#knownAfter, position) as Position;
     }
-    this.#byId = merged;
   }
 }
 
 /** Reads back from the log the changes up to a position, as far as it still holds them and they are remembered. */
 export async function readRecent(log: ChangeLog, upTo: Position, signal: AbortSignal): Promise<RecentChanges> {
-  const recent = new RecentChanges();
   const from = Math.max(await log.trimmed(), upTo - RECENT_CHANGES_MAX) as Position;
+  const recent = new RecentChanges(Math.min(from, upTo) as Position);
   if (from >= upTo) return recent;
   for await (const batch of log.read(from, signal)) {
     for (const { position, body } of batch) {
@@ -72,5 +89,6 @@ export async function readRecent(log: ChangeLog, upTo: Position, signal: AbortSi
       if (position % 64 === 0) await nextTick();
     }
   }
+  signal.throwIfAborted();
   return recent;
 }

@@ -31,7 +31,7 @@ export interface WriterPorts {
   position(): Position;
   /** Why the node takes no changes now, if so. */
   refusal(): Error | undefined;
-  /** Resolves when everything that is known to be in the log has been applied. */
+  /** Resolves when everything that is known to be in the log has been applied, and `recent` holds what the log can tell. */
   applyKnown(): Promise<void>;
   /** Tells the node of a head that the log reported. */
   heard(head: Position): void;
@@ -39,8 +39,6 @@ export interface WriterPorts {
   applyOwn(position: Position, record: ChangesRecord): void;
   /** Asks the log for its head. */
   askHead(): Promise<Position>;
-  /** Resolves when `recent` holds what the log's tail can tell. */
-  recentReady(): Promise<void>;
 }
 
 /** Requests that may wait at once; more are told to come back. */
@@ -117,7 +115,6 @@ export class Writer {
       attempts: 0,
       ...Promise.withResolvers<Written<unknown>>(),
     };
-    if (key !== undefined) await this.#ports.recentReady();
     if (request.prepare) waiting.prepared = await this.#prepare(request);
     this.#check();
     if (this.#queue.length >= QUEUE_MAX)
@@ -321,11 +318,7 @@ export class Writer {
           logger.warn('append-uncertain', { after, reason: messageOf(error) });
         } else if (lost === undefined || !(error instanceof UnavailableError)) throw error;
       }
-      if (this.#closed || clock.monotonicMs() > deadline)
-        throw new UncertainError(
-          `it is not known whether the change was recorded at position ${after + 1}: ${messageOf(lost)}`,
-          { cause: lost },
-        );
+      if (this.#closed || clock.monotonicMs() > deadline) throw uncertain((after + 1) as Position, messageOf(lost));
       await clock.sleep(Math.min(1000, 20 * 2 ** attempt) * (0.5 + this.#ports.random()));
     }
   }
@@ -333,9 +326,16 @@ export class Writer {
   /** After a lost answer: those whose change stands in the log are done, the others are evaluated again. */
   async #settleFromLog(group: Group, record: ChangesRecord): Promise<void> {
     const place = (group.after + 1) as Position;
-    await this.#ports.applyKnown();
+    try {
+      await this.#ports.applyKnown();
+    } catch (error) {
+      // The node cannot look (it was paused, the log has gone): nobody may be told that nothing was done.
+      throw uncertain(place, messageOf(error));
+    }
     const ours = record.changes.every(({ id }) => this.#ports.recent.find(id)?.position === place);
     if (ours) return settle(group.evaluated, place);
+    // Passed over with a snapshot, and trimmed: nobody can say any more.
+    if (this.#ports.recent.knownAfter >= place) throw uncertain(place, 'the log no longer holds that record');
     await this.#again(group);
   }
 
@@ -433,6 +433,10 @@ function withBlobs(record: ChangesRecord): { record: ChangesRecord; blobs: Reado
   };
   const changes = record.changes.map((change) => ({ ...change, operations: change.operations.map(replaced) }));
   return blobs.size > 0 ? { record: { ...record, changes }, blobs } : { record, blobs };
+}
+
+function uncertain(place: Position, reason: string): UncertainError {
+  return new UncertainError(`it is not known whether the change was recorded at position ${place}: ${reason}`);
 }
 
 /** 80 random bits as text. */
