@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import type { Readable } from 'node:stream';
 
 /** What a name in a folder stands for; links are not followed. */
@@ -34,82 +33,8 @@ export interface FileSystem {
   syncFolder(folder: string): Promise<void>;
 }
 
-export const nodeFileSystem: FileSystem = {
-  listSync(folder) {
-    return fs.readdirSync(folder, { withFileTypes: true }).map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
-  },
-
-  readSync(file, bytesMax = Number.POSITIVE_INFINITY) {
-    const handle = fs.openSync(file, 'r');
-    try {
-      const { size } = fs.fstatSync(handle);
-      if (size > bytesMax) return undefined;
-      const bytes = Buffer.allocUnsafe(size);
-      let filled = 0;
-      while (filled < size) {
-        const count = fs.readSync(handle, bytes, filled, size - filled, filled);
-        if (count === 0) break;
-        filled += count;
-      }
-      return bytes.subarray(0, filled);
-    } finally {
-      fs.closeSync(handle);
-    }
-  },
-
-  readStream: (file) => fs.createReadStream(file, { highWaterMark: 256 * 1024 }),
-
-  async stat(path) {
-    try {
-      const stats = await fs.promises.lstat(path);
-      return { kind: kindOf(stats), size: stats.size, links: stats.nlink };
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
-      throw error;
-    }
-  },
-
-  async write(file, body) {
-    const handle = await fs.promises.open(file, 'w');
-    try {
-      if (body instanceof Uint8Array) await handle.writeFile(body);
-      else for await (const chunk of body) await handle.writeFile(chunk);
-      await handle.datasync();
-    } finally {
-      await handle.close();
-    }
-  },
-
-  async writeAll(files) {
-    const handles: fs.promises.FileHandle[] = [];
-    try {
-      await inParallel(files, async ({ file, bytes }) => {
-        const handle = await fs.promises.open(file, 'w');
-        handles.push(handle);
-        await handle.writeFile(bytes);
-      });
-      // Only now: the first sync makes the file system write out all of them, and finds the others nothing left to do.
-      await inParallel(handles, (handle) => handle.datasync());
-    } finally {
-      await inParallel(handles, (handle) => handle.close());
-    }
-  },
-
-  async copy(from, to) {
-    await fs.promises.copyFile(from, to, fs.constants.COPYFILE_FICLONE);
-    await sync(to);
-  },
-
-  link: (from, to) => fs.promises.link(from, to),
-  rename: (from, to) => fs.promises.rename(from, to),
-  removeFile: (file) => fs.promises.unlink(file),
-  removeFolder: (folder) => fs.promises.rmdir(folder),
-  makeFolder: (folder) => fs.promises.mkdir(folder),
-  syncFolder: (folder) => sync(folder),
-};
-
-/** Calls at once: more would only queue for the four threads that Node has for them. */
-const PARALLEL_CALLS = 8;
+/** Calls at once: those of one moment share a message to the thread that carries them out. */
+const PARALLEL_CALLS = 64;
 
 /** Runs something for each item, a few at a time. @throws the first failure, once all that was begun has ended */
 export async function inParallel<T>(items: readonly T[], run: (item: T) => Promise<void>): Promise<void> {
@@ -127,21 +52,6 @@ export async function inParallel<T>(items: readonly T[], run: (item: T) => Promi
   };
   await Promise.all(Array.from({ length: Math.min(PARALLEL_CALLS, items.length) }, runner));
   if (failures.length > 0) throw failures[0];
-}
-
-async function sync(path: string): Promise<void> {
-  const handle = await fs.promises.open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-function kindOf(entry: fs.Dirent | fs.Stats): FileKind {
-  if (entry.isFile()) return 'file';
-  if (entry.isDirectory()) return 'folder';
-  return entry.isSymbolicLink() ? 'link' : 'other';
 }
 
 /** Node's code of a file system error. */

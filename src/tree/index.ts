@@ -1,8 +1,9 @@
 export { asContentHash, contentHash, EMPTY_DIGEST } from './digest.ts';
 export { TreeDraft } from './draft.ts';
-export { type FileSystem, nodeFileSystem } from './files.ts';
+export type { FileSystem } from './files.ts';
 export type { Touched } from './folder.ts';
 export { type MemoryFileSystem, memoryFileSystem } from './memory-files.ts';
+export { nodeFileSystem } from './node-files.ts';
 export { isReplicated, isWithin, joinPath, nameOf, PathError, parentOf, treePath } from './path.ts';
 export {
   CorruptRecordError,

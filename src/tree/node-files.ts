@@ -1,0 +1,131 @@
+import * as fs from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import type { DiskAnswer, DiskCall } from './disk-thread.ts';
+import { codeOf, type FileKind, type FileSystem } from './files.ts';
+
+type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
+
+/** The calls that are carried out by a thread of their own. Those of one tick travel in one message, and run in order. */
+class DiskThread {
+  #worker: Worker | undefined;
+  readonly #calls = new Map<number, PromiseWithResolvers<void>>();
+  #unsent: DiskCall[] = [];
+  #lastId = 0;
+
+  call(call: Unnumbered<DiskCall>): Promise<void> {
+    const id = ++this.#lastId;
+    const answer = Promise.withResolvers<void>();
+    this.#calls.set(id, answer);
+    if (this.#unsent.push({ ...call, id } as DiskCall) === 1) queueMicrotask(() => this.#send());
+    return answer.promise;
+  }
+
+  #send(): void {
+    this.#worker ??= this.#start();
+    // The process must not end while something is being written, and need not live for a thread that waits.
+    this.#worker.ref();
+    this.#worker.postMessage(this.#unsent);
+    this.#unsent = [];
+  }
+
+  #start(): Worker {
+    // The published package is compiled.
+    const script = import.meta.url.endsWith('.ts') ? './disk-thread.ts' : './disk-thread.js';
+    const worker = new Worker(new URL(script, import.meta.url), { name: 'disk' });
+    worker.on('message', (answers: readonly DiskAnswer[]) => {
+      for (const { id, error } of answers) {
+        const call = this.#calls.get(id);
+        this.#calls.delete(id);
+        if (error === undefined) call?.resolve();
+        else call?.reject(Object.assign(new Error(error.message), { code: error.code }));
+      }
+      if (this.#calls.size === 0) worker.unref();
+    });
+    const gone = (error: Error) => {
+      if (this.#worker !== worker) return;
+      this.#worker = undefined;
+      for (const call of this.#calls.values()) call.reject(error);
+      this.#calls.clear();
+    };
+    worker.on('error', gone);
+    worker.on('exit', () => gone(new Error('the thread that writes files has ended')));
+    return worker;
+  }
+}
+
+const disk = new DiskThread();
+
+/** The file system of this machine. */
+export const nodeFileSystem: FileSystem = {
+  listSync(folder) {
+    return fs.readdirSync(folder, { withFileTypes: true }).map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+  },
+
+  readSync(file, bytesMax = Number.POSITIVE_INFINITY) {
+    const handle = fs.openSync(file, 'r');
+    try {
+      const { size } = fs.fstatSync(handle);
+      if (size > bytesMax) return undefined;
+      const bytes = Buffer.allocUnsafe(size);
+      let filled = 0;
+      while (filled < size) {
+        const count = fs.readSync(handle, bytes, filled, size - filled, filled);
+        if (count === 0) break;
+        filled += count;
+      }
+      return bytes.subarray(0, filled);
+    } finally {
+      fs.closeSync(handle);
+    }
+  },
+
+  readStream: (file) => fs.createReadStream(file, { highWaterMark: 256 * 1024 }),
+
+  async stat(path) {
+    try {
+      const stats = await fs.promises.lstat(path);
+      return { kind: kindOf(stats), size: stats.size, links: stats.nlink };
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+      throw error;
+    }
+  },
+
+  async write(file, body) {
+    if (body instanceof Uint8Array) return disk.call({ kind: 'write-all', files: [{ file, bytes: alone(body) }] });
+    const handle = await fs.promises.open(file, 'w');
+    try {
+      for await (const chunk of body) await handle.writeFile(chunk);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+  },
+
+  writeAll: (files) =>
+    disk.call({ kind: 'write-all', files: files.map(({ file, bytes }) => ({ file, bytes: alone(bytes) })) }),
+
+  async copy(from, to) {
+    await fs.promises.copyFile(from, to, fs.constants.COPYFILE_FICLONE);
+    const handle = await fs.promises.open(to, 'r');
+    await handle.sync().finally(() => handle.close());
+  },
+
+  link: (from, to) => disk.call({ kind: 'link', from, to }),
+  rename: (from, to) => disk.call({ kind: 'rename', from, to }),
+  removeFile: (path) => disk.call({ kind: 'remove-file', path }),
+  removeFolder: (path) => disk.call({ kind: 'remove-folder', path }),
+  makeFolder: (path) => disk.call({ kind: 'make-folder', path }),
+  syncFolder: (path) => disk.call({ kind: 'sync-folder', path }),
+};
+
+/** A message carries the whole memory that its bytes are a part of: a small part of a large one is copied out. */
+function alone(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength > bytes.byteLength + 65_536 ? bytes.slice() : bytes;
+}
+
+function kindOf(entry: fs.Dirent | fs.Stats): FileKind {
+  if (entry.isFile()) return 'file';
+  if (entry.isDirectory()) return 'folder';
+  return entry.isSymbolicLink() ? 'link' : 'other';
+}
