@@ -47,6 +47,8 @@ export interface NodeParts {
 /** How long a read waits for the log's answer, and then for what is to be applied. */
 const READ_WAIT_MS_MAX = 10_000;
 const MEND_WAIT_MS_MAX = 60_000;
+/** How long somebody waits for this node's disk. */
+const WRITTEN_WAIT_MS_MAX = 30_000;
 /** Digests kept to compare with what other nodes announce. */
 const DIGESTS_KEPT = 256;
 
@@ -200,6 +202,12 @@ export class Node implements ClusterNode {
 
   async waitFor(position: Position, timeoutMs: number): Promise<void> {
     await this.#applied(position, undefined, timeoutMs);
+  }
+
+  async written(): Promise<void> {
+    const { store, clock } = this.#parts;
+    if (store.unwritten === 0) return;
+    await withinMs(clock, WRITTEN_WAIT_MS_MAX, store.flush(), `writing ${store.unwritten} changes to this node's disk`);
   }
 
   members(): readonly NodeStatus[] {

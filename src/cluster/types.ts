@@ -80,6 +80,14 @@ export interface ClusterNode {
   waitFor(position: Position, timeoutMs: number): Promise<void>;
 
   /**
+   * Resolves when everything that this node has applied by now is on its disk: who opens a file by its name, geodata above
+   * all, asks first. Files are written behind, up to half a second later when nobody waits.
+   *
+   * @throws UnavailableError  the disk fails, or does not keep up
+   */
+  written(): Promise<void>;
+
+  /**
    * Puts a snapshot of the present state into the log, for nodes that join later.
    *
    * @returns the position that it was taken at

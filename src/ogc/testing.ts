@@ -69,6 +69,8 @@ export function testNode(files: Files): TestNode {
       return () => listeners.delete(listener);
     },
     write: absent,
+    reload: absent,
+    written: () => Promise.resolve(),
     catchUp: absent,
     members: absent,
     status: absent,

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { UnavailableError, UserError } from '../base/index.ts';
 import type { CatalogView, CoverageStore, DataStore, Env } from '../catalog/index.ts';
-import type { WriteRequest } from '../cluster/index.ts';
+import type { Origin, WriteRequest } from '../cluster/index.ts';
 import type { RasterStore, VectorStore } from '../data/index.ts';
 import { parseXml, XML_LIMITS, type XmlElement } from '../xml/index.ts';
 import { atomLink } from './answers.ts';
@@ -17,8 +17,6 @@ import type { Params } from './routes.ts';
 export const OBJECT_BYTES_MAX = 16 * 1024 * 1024;
 
 /** How long a request waits for files to be on disk. */
-const WRITTEN_WAIT_MS_MAX = 30_000;
-const WRITTEN_POLL_MS = 3;
 
 export class Exchange {
   readonly request: FastifyRequest;
@@ -170,34 +168,13 @@ export class Exchange {
 
   /** Opens a store, once everything that this node knows of is on its disk, for drivers read files. */
   async vector(store: DataStore): Promise<VectorStore> {
-    await this.untilWritten();
+    await this.deps.node.written();
     return this.deps.data.vector(store, this.view);
   }
 
   async raster(store: CoverageStore): Promise<RasterStore> {
-    await this.untilWritten();
+    await this.deps.node.written();
     return this.deps.data.raster(store, this.view);
-  }
-
-  /**
-   * Resolves when what the node has applied by now is on its disk: files are written behind.
-   *
-   * @throws UnavailableError  the disk does not keep up, or fails
-   */
-  async untilWritten(): Promise<void> {
-    const { node, clock } = this.deps;
-    const target = node.position;
-    const deadline = clock.monotonicMs() + WRITTEN_WAIT_MS_MAX;
-    for (;;) {
-      const { position, unwritten } = node.status();
-      if (unwritten === 0 || position - unwritten >= target) return;
-      if (clock.monotonicMs() > deadline)
-        throw new UnavailableError(
-          'disk-behind',
-          `the disk of node ${node.name} is ${unwritten} changes behind: the change at ${target} is made, its files can be read later`,
-        );
-      await clock.sleep(WRITTEN_POLL_MS);
-    }
   }
 
   // ---- changing
@@ -215,19 +192,20 @@ export class Exchange {
   async write<Prepared = undefined, Result = void>(
     change: Omit<WriteRequest<Prepared, Result>, 'origin'>,
   ): Promise<Result | undefined> {
-    const key = this.request.headers['idempotency-key'];
-    const { path } = splitUrl(this.request.url);
-    const written = await this.deps.node.write({
-      ...change,
-      origin: {
-        by: this.#user,
-        address: this.request.ip,
-        why: `${this.request.method} ${path}`,
-        ...(typeof key === 'string' && key !== '' ? { idempotencyKey: key } : {}),
-      },
-    });
+    const written = await this.deps.node.write({ ...change, origin: this.origin() });
     this.position = written.position;
     return written.result;
+  }
+
+  /** What history will say of a change that this request makes. */
+  origin(): Origin {
+    const key = this.request.headers['idempotency-key'];
+    return {
+      by: this.#user,
+      address: this.request.ip,
+      why: `${this.request.method} ${splitUrl(this.request.url).path}`,
+      ...(typeof key === 'string' && key !== '' ? { idempotencyKey: key } : {}),
+    };
   }
 }
 

@@ -11,10 +11,15 @@ export const maintenanceRoutes: readonly Route[] = [
     (method): Route => ({
       method,
       path: '/reload',
-      summary: 'Waits until this node has applied every change; there is nothing to load again',
+      summary: 'Takes in files that were edited by hand: published from a primary, undone on a replica',
       local: true,
       handle: async (x) => {
-        x.position = await x.deps.node.catchUp();
+        const { node, logger } = x.deps;
+        x.position = await node.catchUp();
+        const { outcome, paths } = await node.reload(x.origin());
+        if (outcome !== 'nothing')
+          logger.info('rest.reload', { outcome, paths: paths.slice(0, 100), count: paths.length });
+        x.position = node.position;
         forgetStores(x);
         return OK;
       },

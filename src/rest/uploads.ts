@@ -209,7 +209,7 @@ async function publish(x: Exchange, of: Upload, publication: Publication): Promi
   });
   if (id !== undefined) x.deps.data.forget(id);
   // Who is answered may ask for a map at once.
-  await x.untilWritten();
+  await x.deps.node.written();
   const store = findStore(x.view, of.kind, { workspace: x.param('workspace'), store: x.param('store') });
   return of.answer(store, found.length > 0);
 }

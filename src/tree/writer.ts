@@ -15,7 +15,7 @@ const RETRY_MS = { first: 100, most: 10_000 };
  * Records that come within this time share a batch, unless somebody waits for the disk: the syncs of a batch compete with
  * those of the log, on which every change waits.
  */
-const GATHER_MS = 50;
+const GATHER_MS = 500;
 
 export interface WriterOptions {
   readonly system: FileSystem;

@@ -49,7 +49,7 @@ export class WmsService {
     this.#deps = deps;
     this.#limits = { ...OGC_LIMITS, ...deps.limits };
     this.#styles = new StyleShelf(view);
-    this.#sources = new SourceShelf(view, deps.data);
+    this.#sources = new SourceShelf(deps.node, deps.data);
     this.#capabilities = new CapabilitiesShelf({
       view,
       logger: deps.logger,

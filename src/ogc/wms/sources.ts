@@ -1,4 +1,5 @@
-import type { CatalogView, Resource, Store } from '../../catalog/index.ts';
+import type { Resource, Store } from '../../catalog/index.ts';
+import type { ClusterNode } from '../../cluster/index.ts';
 import type { Crs } from '../../crs/index.ts';
 import { type DataAccess, DataError, type MapnikSource } from '../../data/index.ts';
 import { OgcException } from '../common/exceptions.ts';
@@ -26,18 +27,18 @@ const TOLD: Readonly<Record<DataError['code'], string>> = {
 
 /** How Mapnik reads the resources of the catalog, asked of the data room once a second at most. */
 export class SourceShelf {
-  readonly #view: CatalogView;
+  readonly #node: ClusterNode;
   readonly #data: DataAccess;
   readonly #kept = new Map<string, Kept>();
 
-  constructor(view: CatalogView, data: DataAccess) {
-    this.#view = view;
+  constructor(node: ClusterNode, data: DataAccess) {
+    this.#node = node;
     this.#data = data;
   }
 
   /** @throws OgcException  the data cannot be had; the text names the layer */
   async get(resource: Resource, layerName: string): Promise<MapnikSource> {
-    const store = this.#view.storeById(resource.storeId);
+    const store = this.#node.catalog.storeById(resource.storeId);
     if (store === undefined) throw unreadable(layerName, 'its store is not in the catalog');
     try {
       return await this.#ask(resource, store);
@@ -57,7 +58,13 @@ export class SourceShelf {
       kept.storeHash === store.hash
     )
       return kept.source;
-    const source = this.#open(resource, store);
+    const source = this.#open(resource, store).catch(async (error: unknown) => {
+      if (!(error instanceof DataError) || this.#node.status().unwritten === 0) throw error;
+      // An upload is in the catalog a moment before its files are on this node's disk.
+      await this.#node.written();
+      this.#data.forget(store.id);
+      return this.#open(resource, store);
+    });
     if (this.#kept.size >= SOURCES_MAX) this.#kept.clear();
     const entry = { resourceHash: resource.hash, storeHash: store.hash, source, askedAtMs: now };
     this.#kept.set(resource.id, entry);
@@ -69,13 +76,14 @@ export class SourceShelf {
   }
 
   async #open(resource: Resource, store: Store): Promise<MapnikSource> {
+    const { catalog } = this.#node;
     if (resource.kind === 'featureType' && store.kind === 'dataStore') {
-      const opened = await this.#data.vector(store, this.#view);
+      const opened = await this.#data.vector(store, catalog);
       const source = await opened.source(resource.nativeName, resource.virtualTable);
       return inServedCrs(await source.mapnik(), resource, source.schema.crs ?? source.schema.crsWkt);
     }
     if (resource.kind === 'coverage' && store.kind === 'coverageStore') {
-      const opened = await this.#data.raster(store, this.#view);
+      const opened = await this.#data.raster(store, catalog);
       const source = await opened.source(resource.nativeCoverageName ?? resource.nativeName);
       return inServedCrs(await source.mapnik(), resource, source.crs ?? source.crsWkt);
     }
