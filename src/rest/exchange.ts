@@ -2,7 +2,7 @@
 
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
-import { UnavailableError, UserError } from '../base/index.ts';
+import { UserError } from '../base/index.ts';
 import type { CatalogView, CoverageStore, DataStore, Env } from '../catalog/index.ts';
 import type { Origin, WriteRequest } from '../cluster/index.ts';
 import type { RasterStore, VectorStore } from '../data/index.ts';
