@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { UnavailableError } from '../base/index.ts';
 import { Catalog } from '../catalog/index.ts';
-import type { ClusterNode } from '../cluster/index.ts';
+import type { ClusterNode, NodeReport } from '../cluster/index.ts';
 import { type FileOperation, isReplicated, type Position, Tree, treePath } from '../tree/index.ts';
 
 /** The small text files of a data directory. */
@@ -73,7 +73,7 @@ export function testNode(files: Files): TestNode {
     written: () => Promise.resolve(),
     catchUp: absent,
     members: absent,
-    status: absent,
+    status: () => ({ unwritten: 0 }) as NodeReport,
     snapshot: absent,
     setRole: absent,
     close: () => Promise.resolve(),
