@@ -1,7 +1,15 @@
 /** What data says of itself, as elements of a feature type or coverage: pure, from schema and bounds. */
 import type { BoundingBox, VirtualTable } from '../catalog/index.ts';
 import { CrsError, findCrs, identifyWkt, transformBox } from '../crs/index.ts';
-import type { AttributeType, Band, Box, FeatureSchema } from '../data/index.ts';
+import {
+  type AttributeType,
+  type Box,
+  bindingOf,
+  type CoverageDimension,
+  type CoverageSource,
+  coverageDimensions,
+  type FeatureSchema,
+} from '../data/index.ts';
 import { XmlElement } from '../xml/index.ts';
 import { el } from './answers.ts';
 import { boxElement, crsClass } from './boxes.ts';
@@ -11,17 +19,7 @@ import { javaDouble } from './json.ts';
 const UNKNOWN_CRS = 'EPSG:404000';
 
 /** What of a coverage goes into its file; `CoverageSource` without its methods. */
-export interface CoverageFacts {
-  readonly name: string;
-  readonly width: number;
-  readonly height: number;
-  readonly box: Box;
-  readonly transform: readonly [number, number, number, number];
-  readonly crs?: string;
-  readonly crsWkt?: string;
-  readonly bands: readonly Band[];
-  readonly format: string;
-}
+export type CoverageFacts = Omit<CoverageSource, 'mapnik'>;
 
 export interface FeatureFacts {
   readonly schema: FeatureSchema;
@@ -80,7 +78,7 @@ export function completeCoverage(sent: XmlElement, facts: CoverageFacts): XmlEle
     el('supportedFormats', strings('GEOTIFF', 'GIF', 'PNG', 'JPEG', 'TIFF')),
     el('interpolationMethods', strings('nearest neighbor', 'bilinear', 'bicubic')),
     el('defaultInterpolationMethod', 'nearest neighbor'),
-    el('dimensions', facts.bands.map(dimensionElement)),
+    el('dimensions', coverageDimensions(facts).map(dimensionElement)),
     el('requestSRS', strings(srs)),
     el('responseSRS', strings(srs)),
     el('parameters'),
@@ -142,7 +140,7 @@ function boundingBox([minx, miny, maxx, maxy]: Box, crs: string): BoundingBox {
   return { minx, miny, maxx, maxy, crs };
 }
 
-function gridElement({ width, height, box, transform }: CoverageFacts, crs: string): XmlElement {
+function gridElement({ width, height, origin, transform }: CoverageFacts, crs: string): XmlElement {
   const [scaleX, shearX, shearY, scaleY] = transform;
   return el(
     'grid',
@@ -154,8 +152,8 @@ function gridElement({ width, height, box, transform }: CoverageFacts, crs: stri
         el('shearX', javaDouble(shearX)),
         el('shearY', javaDouble(shearY)),
         // The centre of the first pixel, not its corner.
-        el('translateX', javaDouble(box[0] + scaleX / 2)),
-        el('translateY', javaDouble(box[3] + scaleY / 2)),
+        el('translateX', javaDouble(origin[0] + (scaleX + shearX) / 2)),
+        el('translateY', javaDouble(origin[1] + (shearY + scaleY) / 2)),
       ]),
       el('crs', crs, crsClass(crs)),
     ],
@@ -163,39 +161,21 @@ function gridElement({ width, height, box, transform }: CoverageFacts, crs: stri
   );
 }
 
-const DIMENSION_TYPES: Readonly<Record<Band['dataType'], string>> = {
-  uint8: 'UNSIGNED_8BITS',
-  int8: 'SIGNED_8BITS',
-  uint16: 'UNSIGNED_16BITS',
-  int16: 'SIGNED_16BITS',
-  uint32: 'UNSIGNED_32BITS',
-  int32: 'SIGNED_32BITS',
-  float32: 'REAL_32BITS',
-  float64: 'REAL_64BITS',
-};
-
-function dimensionElement(band: Band): XmlElement {
-  const end = (value: number | undefined, infinite: string) => (value === undefined ? infinite : javaDouble(value));
+function dimensionElement(dimension: CoverageDimension): XmlElement {
+  const { name, description, range, nullValues, dimensionType } = dimension;
   return el('coverageDimension', [
-    el('name', band.name),
-    el('description', `GridSampleDimension[${end(band.min, '-Infinity')},${end(band.max, 'Infinity')}]`),
-    el('range', [el('min', end(band.min, '-inf')), el('max', end(band.max, 'inf'))]),
-    band.noData === undefined ? undefined : el('nullValues', [el('double', javaDouble(band.noData))]),
-    el('dimensionType', [el('name', DIMENSION_TYPES[band.dataType])]),
+    el('name', name),
+    el('description', description),
+    el('range', [el('min', range.min), el('max', range.max)]),
+    nullValues.length === 0
+      ? undefined
+      : el(
+          'nullValues',
+          nullValues.map((value) => el('double', javaDouble(value))),
+        ),
+    el('dimensionType', [el('name', dimensionType)]),
   ]);
 }
-
-const BINDINGS: Readonly<Record<Exclude<AttributeType['type'], 'geometry'>, string>> = {
-  string: 'java.lang.String',
-  integer: 'java.lang.Integer',
-  long: 'java.lang.Long',
-  double: 'java.lang.Double',
-  boolean: 'java.lang.Boolean',
-  date: 'java.sql.Date',
-  dateTime: 'java.sql.Timestamp',
-  time: 'java.sql.Time',
-  bytes: '[B',
-};
 
 /** The schema of a feature type, with types by their Java names. */
 export function attributesElement(attributes: readonly AttributeType[]): XmlElement {
@@ -207,12 +187,7 @@ export function attributesElement(attributes: readonly AttributeType[]): XmlElem
         el('minOccurs', attribute.nillable ? 0 : 1),
         el('maxOccurs', 1),
         el('nillable', attribute.nillable),
-        el(
-          'binding',
-          attribute.type === 'geometry'
-            ? `org.locationtech.jts.geom.${attribute.geometryType ?? 'Geometry'}`
-            : BINDINGS[attribute.type],
-        ),
+        el('binding', bindingOf(attribute)),
         attribute.length === undefined ? undefined : el('length', attribute.length),
       ]),
     ),
