@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { REAL_DATA } from '../../test/real-data.ts';
 import { findCrs, identifyWkt } from './index.ts';
 
 const WGS84 =
@@ -46,7 +47,7 @@ const CASES: readonly [string, string, string | undefined][] = [
 
 for (const [title, wkt, code] of CASES) test(`${title} is ${code}`, () => assert.equal(identifyWkt(wkt), code));
 
-const data = '/work/shared/data';
+const data = REAL_DATA;
 test('every .prj of the example directories', { skip: !existsSync(data) && `${data} is not there` }, () => {
   const counts: Record<string, number> = {};
   for (const file of globSync(path.join(data, '**/*.prj'))) {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { REAL_DATA } from '../../test/real-data.ts';
 import { treePath } from '../tree/index.ts';
 import { parseXml } from '../xml/index.ts';
 import { openTestApi, type TestApi } from './test-api.ts';
@@ -371,9 +372,9 @@ describe('layer groups', () => {
   });
 });
 
-const RASTER = '/work/shared/data/geoserver-release-2.27/data/sf/sfdem.tif';
-const SHAPES = '/work/shared/data/geoserver-rest-testdata/rest/pds.zip';
-const GPKG = '/work/shared/data/geoserver-rest-testdata/gpkg/stations.gpkg';
+const RASTER = `${REAL_DATA}/geoserver-release-2.27/data/sf/sfdem.tif`;
+const SHAPES = `${REAL_DATA}/geoserver-rest-testdata/rest/pds.zip`;
+const GPKG = `${REAL_DATA}/geoserver-rest-testdata/gpkg/stations.gpkg`;
 const missing = (file: string) => (existsSync(file) ? false : `${file} is not there`);
 
 describe('real data', () => {

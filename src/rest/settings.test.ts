@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { REAL_DATA } from '../../test/real-data.ts';
 import { openTestApi, type TestApi } from './test-api.ts';
 
 let api: TestApi;
@@ -206,7 +207,7 @@ describe('maintenance', () => {
   });
 });
 
-const RELEASE = '/work/shared/data/geoserver-release-2.27';
+const RELEASE = `${REAL_DATA}/geoserver-release-2.27`;
 
 test("GeoServer's own directory is shown whole, and writing what was read changes nothing but dates", {
   skip: existsSync(RELEASE) ? false : `${RELEASE} is not there`,

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { REAL_DATA } from '../../test/real-data.ts';
 import { type Clock, silentLogger } from '../base/index.ts';
 import type { CatalogView } from '../catalog/index.ts';
 import type { TreePath } from '../tree/index.ts';
@@ -265,7 +266,7 @@ test('rules for REST', () => {
     assert.equal(new RestRules().access({ method, path: name }, who, view), access, `${who?.name} ${method} ${name}`);
 });
 
-const realDirectories = path.resolve(import.meta.dirname, '../../../shared/data');
+const realDirectories = REAL_DATA;
 
 test('users and roles of real data directories', {
   skip: !existsSync(realDirectories) && `no ${realDirectories}`,

@@ -15,6 +15,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { REAL_DATA } from '../../test/real-data.ts';
 import type { Clock } from '../base/index.ts';
 import { contentHash } from './digest.ts';
 import {
@@ -554,7 +555,7 @@ describe('drift', () => {
 });
 
 describe('real data directories', () => {
-  const DATA = '/work/shared/data';
+  const DATA = REAL_DATA;
   it('are read, changed and restored on a real disk', {
     skip: !existsSync(DATA) && 'the sample directories are not here',
   }, async () => {

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
+import { REAL_DATA } from '../real-data.ts';
 
 export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 export const SECRET = 'a secret for tests';
@@ -262,7 +263,7 @@ export function zipOf(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
   return Buffer.concat([...locals, central, Buffer.from('PK\x05\x06', 'latin1'), end]);
 }
 
-export const realDirectories = path.resolve(import.meta.dirname, '../../../shared/data');
+export const realDirectories = REAL_DATA;
 export const haveRealDirectories = existsSync(realDirectories);
 
 export function readText(file: string): string {

@@ -1,12 +1,13 @@
 /** What the tests of this room have in common. */
 import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { REAL_DATA } from '../../../test/real-data.ts';
 import { isReplicated, type Position, Tree, type TreePath } from '../../tree/index.ts';
 import { Catalog } from '../catalog.ts';
 import type { CatalogView } from '../view.ts';
 
 /** Directories that GeoServer wrote, which some machines have; see test/README or skip. */
-const SHARED = process.env.GRATICULE_SHARED ?? path.resolve(import.meta.dirname, '../../../../shared');
+const SHARED = path.dirname(REAL_DATA);
 
 /** Data directories below the shared folder; empty where there is none. */
 export function dataDirectories(): readonly string[] {

@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { REAL_DATA } from '../../../test/real-data.ts';
 import { silentLogger } from '../../base/index.ts';
 import type { CatalogView, CoverageStore, DataStore } from '../../catalog/index.ts';
 import type { ContentHash, TreePath } from '../../tree/index.ts';
@@ -61,10 +62,7 @@ export async function collect(source: FeatureSource, query?: FeatureQuery): Prom
 }
 
 /** Where sample data directories are; tests that need them are skipped elsewhere. */
-export const sampleData = path.join(
-  process.env.GRATICULE_SHARED ?? path.resolve(import.meta.dirname, '../../../../shared'),
-  'data',
-);
+export const sampleData = path.join(path.dirname(REAL_DATA), 'data');
 
 export function gdal(program: string, ...parameters: string[]): string {
   return execFileSync(program, parameters, {

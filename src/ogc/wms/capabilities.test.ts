@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { before, describe, test } from 'node:test';
+import { REAL_DATA } from '../../../test/real-data.ts';
 import { type Facts, silentLogger } from '../../base/index.ts';
 import { parseXml, type XmlElement } from '../../xml/index.ts';
 import { resolveScope } from '../common/service-scope.ts';
@@ -258,7 +259,7 @@ test('10,000 layers: one changed layer costs less than a fraction of the first d
   assert.ok(timed().ms < 5, 'unchanged');
 });
 
-const data = '/work/shared/data';
+const data = REAL_DATA;
 test('every example directory gives a document in order', { skip: !existsSync(data) && `${data} is not there` }, () => {
   for (const name of readdirSync(data)) {
     const node = testNode(filesOf(path.join(data, name)));

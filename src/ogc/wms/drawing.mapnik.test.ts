@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fastify, { type FastifyInstance } from 'fastify';
 import { PNG } from 'pngjs';
+import { REAL_DATA } from '../../../test/real-data.ts';
 import { silentLogger } from '../../base/index.ts';
 import { findCrs, transformBox, transformer } from '../../crs/index.ts';
 import { type DataAccess, openDataAccess } from '../../data/index.ts';
@@ -12,7 +13,7 @@ import { createRenderer, type Renderer } from '../../render/index.ts';
 import { registerOgc } from '../index.ts';
 import { filesOf, testNode } from '../testing.ts';
 
-const DATA_DIR = '/work/shared/data/geoserver-release-2.27';
+const DATA_DIR = `${REAL_DATA}/geoserver-release-2.27`;
 /** Where to leave the pictures for people to look at. */
 const KEEP = process.env.GRATICULE_TEST_PICTURES;
 
