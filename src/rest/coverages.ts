@@ -14,6 +14,7 @@ import { ensureDefaultStyles } from './default-styles.ts';
 import { boxElements, type CoverageFacts, completeCoverage, nativeCrsOf } from './describe.ts';
 import type { Exchange } from './exchange.ts';
 import { textOf, withChild } from './payload.ts';
+import { wantedAgain } from './recompute.ts';
 import {
   orUndefined,
   type ResourceEndpoints,
@@ -101,46 +102,29 @@ async function readFacts(x: Exchange, store: CoverageStore, sent: XmlElement): P
   );
 }
 
-/** As for feature types, with `dimensions` in the place of `attributes`. */
+/** The elements that a PUT computes again from the data. */
 async function recompute(x: Exchange, resource: Resource, sent: XmlElement): Promise<readonly XmlElement[]> {
   const coverage = resource as Coverage;
-  const asked = x.query('calculate');
-  const has = (name: string) => sent.child(name) !== undefined;
-  const srs = textOf(sent, 'srs') ?? coverage.srs ?? 'EPSG:4326';
-  const policy = textOf(sent, 'projectionPolicy') ?? coverage.projectionPolicy;
-  const reinterpreted = srs !== (coverage.srs ?? srs) || policy !== coverage.projectionPolicy;
-  const words = asked?.split(',').map((word) => word.trim().toLowerCase()) ?? [];
-  const wanted =
-    asked === undefined || asked === ''
-      ? {
-          native: reinterpreted && !has('nativeBoundingBox'),
-          latLon: (reinterpreted || has('nativeBoundingBox')) && !has('latLonBoundingBox'),
-          dimensions: false,
-        }
-      : {
-          native: words.includes('nativebbox'),
-          latLon: words.includes('latlonbbox'),
-          dimensions: words.includes('dimensions'),
-        };
-  if (!wanted.native && !wanted.latLon && !wanted.dimensions) return [];
+  const wanted = wantedAgain({ asked: x.query('calculate'), sent, resource: coverage, more: 'dimensions' });
+  if (!wanted.native && !wanted.latLon && !wanted.more) return [];
   let source: CoverageSource;
   try {
     const store = x.view.storeById(coverage.storeId);
     if (store?.kind !== 'coverageStore') throw new DataError('not-found', `coverage ${coverage.name} has no store`);
     source = await (await x.raster(store)).source(nativeNameOf(coverage));
   } catch (error) {
-    if (error instanceof DataError && (asked === undefined || asked === '')) return [];
+    if (error instanceof DataError && !wanted.explicitly) return [];
     throw error;
   }
   const [native, latLon] = boxElements({
     box: source.box,
-    native: policy === 'FORCE_DECLARED' ? srs : nativeCrsOf(source),
-    srs,
+    native: wanted.policy === 'FORCE_DECLARED' ? wanted.srs : nativeCrsOf(source),
+    srs: wanted.srs,
   });
   const dimensions = completeCoverage(XmlElement.of('coverage'), source).child('dimensions');
   return [
     ...(wanted.native ? [native] : []),
     ...(wanted.latLon ? [latLon] : []),
-    ...(wanted.dimensions && dimensions !== undefined ? [dimensions] : []),
+    ...(wanted.more && dimensions !== undefined ? [dimensions] : []),
   ];
 }

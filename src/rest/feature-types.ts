@@ -22,6 +22,7 @@ import {
 } from './describe.ts';
 import type { Exchange } from './exchange.ts';
 import { textOf, withChild } from './payload.ts';
+import { wantedAgain } from './recompute.ts';
 import {
   orUndefined,
   type ResourceEndpoints,
@@ -154,48 +155,28 @@ function noSuchType(sent: XmlElement, nativeName: string): UserError {
 
 // ---- changing
 
-/**
- * What a PUT computes again. Without the parameter: the native box when CRS or policy changed and none was sent, the box
- * in longitude and latitude when what it comes from changed and none was sent.
- */
+/** The elements that a PUT computes again from the data. */
 async function recompute(x: Exchange, resource: Resource, sent: XmlElement): Promise<readonly XmlElement[]> {
   const type = resource as FeatureType;
-  const asked = x.query('recalculate');
-  const has = (name: string) => sent.child(name) !== undefined;
-  const srs = textOf(sent, 'srs') ?? type.srs ?? 'EPSG:4326';
-  const policy = textOf(sent, 'projectionPolicy') ?? type.projectionPolicy;
-  const reinterpreted = srs !== (type.srs ?? srs) || policy !== type.projectionPolicy;
-  const words = asked?.split(',').map((word) => word.trim().toLowerCase()) ?? [];
-  const wanted =
-    asked === undefined || asked === ''
-      ? {
-          native: reinterpreted && !has('nativeBoundingBox'),
-          latLon: (reinterpreted || has('nativeBoundingBox')) && !has('latLonBoundingBox'),
-          attributes: false,
-        }
-      : {
-          native: words.includes('nativebbox'),
-          latLon: words.includes('latlonbbox'),
-          attributes: words.includes('attributes'),
-        };
-  if (!wanted.native && !wanted.latLon && !wanted.attributes) return [];
+  const wanted = wantedAgain({ asked: x.query('recalculate'), sent, resource: type, more: 'attributes' });
+  if (!wanted.native && !wanted.latLon && !wanted.more) return [];
 
   let source: FeatureSource;
   try {
     source = await sourceOf(x, type);
   } catch (error) {
     // Nobody asked for it: the boxes stay as they are.
-    if (error instanceof DataError && (asked === undefined || asked === '')) return [];
+    if (error instanceof DataError && !wanted.explicitly) return [];
     throw error;
   }
   const [native, latLon] = boxElements({
     box: wanted.native || wanted.latLon ? await source.bounds() : undefined,
-    native: policy === 'FORCE_DECLARED' ? srs : nativeCrsOf(source.schema),
-    srs,
+    native: wanted.policy === 'FORCE_DECLARED' ? wanted.srs : nativeCrsOf(source.schema),
+    srs: wanted.srs,
   });
   return [
     ...(wanted.native ? [native] : []),
     ...(wanted.latLon ? [latLon] : []),
-    ...(wanted.attributes ? [attributesElement(source.schema.attributes)] : []),
+    ...(wanted.more ? [attributesElement(source.schema.attributes)] : []),
   ];
 }

@@ -266,15 +266,13 @@ test('rules for REST', () => {
     assert.equal(new RestRules().access({ method, path: name }, who, view), access, `${who?.name} ${method} ${name}`);
 });
 
-const realDirectories = REAL_DATA;
-
 test('users and roles of real data directories', {
-  skip: !existsSync(realDirectories) && `no ${realDirectories}`,
+  skip: !existsSync(REAL_DATA) && `no ${REAL_DATA}`,
 }, () => {
   const found: Record<string, number> = {};
-  for (const name of readdirSync(realDirectories)) {
+  for (const name of readdirSync(REAL_DATA)) {
     const read = (file: string) => {
-      const full = path.join(realDirectories, name, file);
+      const full = path.join(REAL_DATA, name, file);
       return existsSync(full) ? readFileSync(full) : undefined;
     };
     const view = { read, hash: () => undefined, list: () => [] } as never;

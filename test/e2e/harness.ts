@@ -5,8 +5,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { crc32 } from 'node:zlib';
-import { REAL_DATA } from '../real-data.ts';
 
 export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 export const SECRET = 'a secret for tests';
@@ -233,38 +231,6 @@ export async function getMap(url: string, params: Readonly<Record<string, string
 }
 
 // ---- archives
-
-/** A zip whose files are stored as they are. */
-export function zipOf(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
-  const locals: Buffer[] = [];
-  const centrals: Buffer[] = [];
-  let offset = 0;
-  for (const [name, bytes] of Object.entries(files)) {
-    const nameBytes = Buffer.from(name);
-    const common = Buffer.alloc(26);
-    common.writeUInt16LE(20, 0);
-    common.writeUInt32LE(crc32(bytes), 10);
-    common.writeUInt32LE(bytes.byteLength, 14);
-    common.writeUInt32LE(bytes.byteLength, 18);
-    common.writeUInt16LE(nameBytes.length, 22);
-    const local = Buffer.concat([Buffer.from('PK\x03\x04', 'latin1'), common, nameBytes, bytes]);
-    const tail = Buffer.alloc(14);
-    tail.writeUInt32LE(offset, 10);
-    centrals.push(Buffer.concat([Buffer.from('PK\x01\x02\x14\x00', 'latin1'), common, tail, nameBytes]));
-    locals.push(local);
-    offset += local.length;
-  }
-  const central = Buffer.concat(centrals);
-  const end = Buffer.alloc(18);
-  end.writeUInt16LE(centrals.length, 4);
-  end.writeUInt16LE(centrals.length, 6);
-  end.writeUInt32LE(central.length, 8);
-  end.writeUInt32LE(offset, 12);
-  return Buffer.concat([...locals, central, Buffer.from('PK\x05\x06', 'latin1'), end]);
-}
-
-export const realDirectories = REAL_DATA;
-export const haveRealDirectories = existsSync(realDirectories);
 
 export function readText(file: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8') : '';

@@ -7,17 +7,8 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
-import {
-  ADMIN,
-  equalTrees,
-  freePorts,
-  getMap,
-  nodeState,
-  TestNode,
-  temporaryFolder,
-  workspaceXml,
-  zipOf,
-} from './harness.ts';
+import { writeZip } from '../../src/rest/zip.ts';
+import { ADMIN, equalTrees, freePorts, getMap, nodeState, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];
@@ -74,7 +65,7 @@ test('a shapefile that is published on A is drawn by C, with its style, and B ch
     '-lco',
     'ENCODING=UTF-8',
   ]);
-  const zip = zipOf(Object.fromEntries(readdirSync(out).map((name) => [name, readFileSync(path.join(out, name))])));
+  const zip = writeZip(readdirSync(out).map((name) => ({ path: name, bytes: readFileSync(path.join(out, name)) })));
 
   assert.equal((await a.rest('POST', '/workspaces', workspaceXml('shop'))).status, 201);
   const upload = await a.rest('PUT', '/workspaces/shop/datastores/lands/file.shp', zip, 'application/zip');

@@ -4,15 +4,16 @@ import { createHash } from 'node:crypto';
 import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { freePorts, haveRealDirectories, realDirectories, TestNode, temporaryFolder } from './harness.ts';
+import { REAL_DATA } from '../real-data.ts';
+import { freePorts, TestNode, temporaryFolder } from './harness.ts';
 
-const skip = !haveRealDirectories && `no ${realDirectories}`;
+const skip = !existsSync(REAL_DATA) && `no ${REAL_DATA}`;
 const { folder, remove } = temporaryFolder();
 after(remove);
 
 /** Folders below `shared/data` that are data directories: some repositories hold several. */
 function directories(): string[] {
-  if (!haveRealDirectories) return [];
+  if (!existsSync(REAL_DATA)) return [];
   const found: string[] = [];
   const visit = (dir: string, depth: number) => {
     const looksRight = ['global.xml', 'workspaces', 'catalog.xml'].some((name) => existsSync(path.join(dir, name)));
@@ -21,8 +22,8 @@ function directories(): string[] {
       for (const entry of readdirSync(dir, { withFileTypes: true }))
         if (entry.isDirectory()) visit(path.join(dir, entry.name), depth + 1);
   };
-  visit(realDirectories, 0);
-  return found.map((dir) => path.relative(realDirectories, dir));
+  visit(REAL_DATA, 0);
+  return found.map((dir) => path.relative(REAL_DATA, dir));
 }
 
 function checksums(dir: string): Map<string, string> {
@@ -39,7 +40,7 @@ function checksums(dir: string): Map<string, string> {
 
 function copy(name: string): string {
   const to = path.join(folder, name.replaceAll(path.sep, '-'));
-  cpSync(path.join(realDirectories, name), to, { recursive: true });
+  cpSync(path.join(REAL_DATA, name), to, { recursive: true });
   for (const entry of readdirSync(to, { recursive: true, withFileTypes: true }))
     chmodSync(path.join(entry.parentPath, entry.name), entry.isDirectory() ? 0o755 : 0o644);
   chmodSync(to, 0o755);

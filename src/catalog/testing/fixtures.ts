@@ -6,19 +6,15 @@ import { isReplicated, type Position, Tree, type TreePath } from '../../tree/ind
 import { Catalog } from '../catalog.ts';
 import type { CatalogView } from '../view.ts';
 
-/** Directories that GeoServer wrote, which some machines have; see test/README or skip. */
-const SHARED = path.dirname(REAL_DATA);
-
-/** Data directories below the shared folder; empty where there is none. */
+/** Data directories that GeoServer wrote; empty where there are none to be had. */
 export function dataDirectories(): readonly string[] {
-  const root = path.join(SHARED, 'data');
-  if (!existsSync(root)) return [];
+  if (!existsSync(REAL_DATA)) return [];
   const isDirectory = (folder: string) =>
     existsSync(path.join(folder, 'global.xml')) || existsSync(path.join(folder, 'workspaces'));
-  return readdirSync(root, { withFileTypes: true })
+  return readdirSync(REAL_DATA, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .flatMap((entry) => {
-      const folder = path.join(root, entry.name);
+      const folder = path.join(REAL_DATA, entry.name);
       if (isDirectory(folder)) return [folder];
       const nested = readdirSync(folder, { withFileTypes: true }).filter((child) => child.isDirectory());
       return nested.map((child) => path.join(folder, child.name)).filter(isDirectory);

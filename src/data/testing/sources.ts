@@ -62,7 +62,7 @@ export async function collect(source: FeatureSource, query?: FeatureQuery): Prom
 }
 
 /** Where sample data directories are; tests that need them are skipped elsewhere. */
-export const sampleData = path.join(path.dirname(REAL_DATA), 'data');
+export const sampleData = REAL_DATA;
 
 export function gdal(program: string, ...parameters: string[]): string {
   return execFileSync(program, parameters, {
