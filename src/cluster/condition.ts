@@ -1,5 +1,6 @@
+import type { NodeState } from '../log/index.ts';
 import type { Position } from '../tree/index.ts';
-import type { NodeReport, Role } from './types.ts';
+import type { Role } from './types.ts';
 
 /** Everything that decides how a node is. */
 export interface Facts {
@@ -20,7 +21,7 @@ export interface Facts {
 }
 
 /** The worst that is true of a node, and why. */
-export function conditionOf(facts: Facts): Pick<NodeReport, 'state' | 'reason'> {
+export function conditionOf(facts: Facts): { readonly state: NodeState; readonly reason?: string } {
   if (facts.halted !== undefined) return { state: 'stopped', reason: facts.halted };
   if (facts.diskFailure !== undefined)
     return { state: 'stopped', reason: `changes cannot be written to disk: ${facts.diskFailure}` };

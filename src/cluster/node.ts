@@ -1,7 +1,14 @@
 import { type Clock, type Logger, messageOf, UnavailableError } from '../base/index.ts';
 import { type Catalog, type CatalogView, draftOf } from '../catalog/index.ts';
-import type { ChangeLog, NodeStatus } from '../log/index.ts';
-import { type Digest, type Position, type TreePath, type TreeStore, writeSnapshot } from '../tree/index.ts';
+import type { ChangeLog, NodeState, NodeStatus } from '../log/index.ts';
+import {
+  type Digest,
+  type Position,
+  RECORD_FORMAT,
+  type TreePath,
+  type TreeStore,
+  writeSnapshot,
+} from '../tree/index.ts';
 import { fetchBlobs } from './blobs.ts';
 import { conditionOf } from './condition.ts';
 import { applyEdit, type Edit, findEdits, stillApplies } from './edits.ts';
@@ -79,7 +86,10 @@ export class Node implements ClusterNode {
   #unreachable: string | undefined;
   #halted: string | undefined;
   #heard: Position;
-  #state: NodeReport['state'] = 'starting';
+  #state: NodeState = 'starting';
+  #since: string;
+  /** When this node last held everything that it knew to be in the log. */
+  #inStepMs: number;
   #snapshotAt: Position | undefined;
   #snapshotting: Promise<Position> | undefined;
 
@@ -93,6 +103,8 @@ export class Node implements ClusterNode {
     this.#heard = store.tree.position;
     this.#recent = new RecentChanges(store.tree.position);
     this.#startedAt = new Date(clock.now()).toISOString();
+    this.#since = this.#startedAt;
+    this.#inStepMs = clock.monotonicMs();
     this.#replica = new Replica({ tree: store.tree, comparableFrom, catalog, recent: this.#recent, clock, logger });
     this.#head = new SharedQuestion(() => this.#askHead());
     this.#follower = new Follower({
@@ -218,8 +230,6 @@ export class Node implements ClusterNode {
     const { store, logUrl } = this.#parts;
     return {
       ...this.#announcement(),
-      ...this.#condition(),
-      head: Math.max(this.#heard, this.position) as Position,
       unwritten: store.unwritten,
       logId: this.logId,
       logUrl,
@@ -365,8 +375,10 @@ export class Node implements ClusterNode {
   /** Notices, and tells, when this node's state is another one than before. */
   #lookAround(): void {
     const { state, reason } = this.#condition();
+    const { logger, clock } = this.#parts;
+    if (state === 'in-step') this.#inStepMs = clock.monotonicMs();
     if (state === this.#state) return;
-    const { logger } = this.#parts;
+    this.#since = new Date(clock.now()).toISOString();
     const facts = { from: this.#state, to: state, position: this.position, ...(reason && { reason }) };
     if (state === 'stopped' || state === 'stale') logger.warn('node-state', facts);
     else logger.info('node-state', facts);
@@ -374,7 +386,7 @@ export class Node implements ClusterNode {
     this.#membership.announceSoon();
   }
 
-  #condition(): Pick<NodeReport, 'state' | 'reason'> {
+  #condition(): ReturnType<typeof conditionOf> {
     return conditionOf({
       role: this.#role,
       joined: this.#joined,
@@ -397,9 +409,15 @@ export class Node implements ClusterNode {
       version,
       position: this.position,
       digest: this.digest,
+      state,
+      since: this.#since,
+      ...(reason && { reason }),
+      head: Math.max(this.#heard, this.position) as Position,
+      lagSeconds: state === 'in-step' ? 0 : Math.round(clock.monotonicMs() - this.#inStepMs) / 1000,
+      recordFormat: RECORD_FORMAT,
+      readOnly: false,
       startedAt: this.#startedAt,
       announcedAt: new Date(clock.now()).toISOString(),
-      ...((state === 'stopped' || state === 'starting') && reason && { trouble: reason }),
     };
   }
 

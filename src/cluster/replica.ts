@@ -67,7 +67,7 @@ export class Replica {
    * @throws DigestMismatchError  it is applied, and the tree is not what it should be: call `replaced` once it is
    */
   apply(position: Position, record: ChangesRecord): void {
-    const { tree, comparableFrom, catalog, recent } = this.#parts;
+    const { tree, comparableFrom, catalog, recent, logger } = this.#parts;
     if (position <= tree.position) return;
     const touched = tree.apply(
       position,
@@ -75,6 +75,8 @@ export class Replica {
     );
     catalog.apply(touched);
     recent.add(position, record.changes);
+    for (const { operations, node: origin, ...change } of record.changes)
+      logger.info('change-applied', { position, origin, ...change, operations: operations.length });
     this.#confirmed = position >= comparableFrom() ? record.digest : undefined;
     if (position >= comparableFrom() && tree.digest !== record.digest)
       throw new DigestMismatchError(position, record.digest, tree.digest);

@@ -9,6 +9,8 @@ export interface Origin {
   readonly by: string;
   readonly address?: string;
   readonly why: string;
+  /** W3C trace context (`traceparent`) of the request: every node's log line of the change carries it. */
+  readonly trace?: string;
   /** A client's own id for the change; sending it again repeats the answer's effect at most once. */
   readonly idempotencyKey?: string;
 }
@@ -118,12 +120,6 @@ export interface ClusterNode {
 }
 
 export interface NodeReport extends NodeStatus {
-  /** `stale`: the log cannot be reached; `stopped`: it can, but a record could not be applied. */
-  readonly state: 'starting' | 'in-step' | 'behind' | 'stale' | 'stopped' | 'paused';
-  /** Why the state is what it is, for people; absent when in step. */
-  readonly reason?: string;
-  /** The log's head as last heard of. */
-  readonly head: Position;
   /** Records not yet written to this node's disk. */
   readonly unwritten: number;
   readonly logId: string;

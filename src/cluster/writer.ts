@@ -240,8 +240,9 @@ export class Writer {
         if (changed) {
           draft.keep();
           ids.add(waiting.id);
-          const { by, address, why } = request.origin;
-          changes.push({ id: waiting.id, at, by, ...(address && { address }), node: nodeName, why, operations });
+          const { by, address, why, trace } = request.origin;
+          const from = { ...(address && { address }), node: nodeName, why, ...(trace && { trace }) };
+          changes.push({ id: waiting.id, at, by, ...from, operations });
           bytes += inlineBytes(operations);
         }
       } catch (error) {

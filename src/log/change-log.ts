@@ -20,6 +20,12 @@ export interface HeadMoved {
   readonly head: Position;
 }
 
+/**
+ * How a node is. `stale`: the log cannot be reached; `stopped`: it can, but the node must not go on (a record that it cannot
+ * apply, another log, a failing disk).
+ */
+export type NodeState = 'starting' | 'in-step' | 'behind' | 'stale' | 'stopped' | 'paused';
+
 /** What a node tells the others about itself; kept nowhere. */
 export interface NodeStatus {
   /** Unique and stable name of the node in its cluster. */
@@ -30,12 +36,23 @@ export interface NodeStatus {
   readonly version: string;
   readonly position: Position;
   readonly digest: string;
+  readonly state: NodeState;
+  /** ISO 8601: when that state began. */
+  readonly since: string;
+  /** Why the state is what it is, for people; absent when in step. */
+  readonly reason?: string;
+  /** The log's head as the node last heard of it. */
+  readonly head: Position;
+  /** How long the node has not held everything that it knew to be in the log, in seconds; 0 when it does. */
+  readonly lagSeconds: number;
+  /** Newest format of records that the node can read. */
+  readonly recordFormat: number;
+  /** The node writes nothing to its data directory, which another one keeps. */
+  readonly readOnly: boolean;
   /** ISO 8601: when the process started. */
   readonly startedAt: string;
   /** ISO 8601: when this was announced, by the node's own clock. */
   readonly announcedAt: string;
-  /** Last error of the node, if it is in trouble. */
-  readonly trouble?: string;
 }
 
 /** What a driver promises; the contract suite tests it as declared. */

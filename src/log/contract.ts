@@ -421,6 +421,12 @@ const status = (name: string, position: number): NodeStatus => ({
   position: at(position),
   digest: '',
   startedAt: '2025-01-01T00:00:00.000Z',
+  state: 'in-step',
+  since: '2025-01-01T00:00:00.000Z',
+  head: at(position),
+  lagSeconds: 0,
+  recordFormat: 1,
+  readOnly: false,
   announcedAt: '2025-01-01T00:00:00.000Z',
 });
 

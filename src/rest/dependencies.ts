@@ -52,3 +52,8 @@ export interface RestPrincipal {
 export function principalOf(request: FastifyRequest): RestPrincipal | undefined {
   return (request as { principal?: RestPrincipal }).principal;
 }
+
+/** `traceparent` of the request's span, as `request.trace`; set by the server. */
+export function traceOf(request: FastifyRequest): string | undefined {
+  return (request as { trace?: string }).trace;
+}

@@ -8,7 +8,7 @@ import type { Origin, WriteRequest } from '../cluster/index.ts';
 import type { RasterStore, VectorStore } from '../data/index.ts';
 import { parseXml, XML_LIMITS, type XmlElement } from '../xml/index.ts';
 import { atomLink } from './answers.ts';
-import type { RestDependencies } from './dependencies.ts';
+import { type RestDependencies, traceOf } from './dependencies.ts';
 import { parseJson } from './json.ts';
 import { charsetOf, mediaType, type Negotiated, parseBoolean } from './negotiation.ts';
 import type { Params } from './routes.ts';
@@ -200,10 +200,12 @@ export class Exchange {
   /** What history will say of a change that this request makes. */
   origin(): Origin {
     const key = this.request.headers['idempotency-key'];
+    const trace = traceOf(this.request);
     return {
       by: this.#user,
       address: this.request.ip,
       why: `${this.request.method} ${splitUrl(this.request.url).path}`,
+      ...(trace && { trace }),
       ...(typeof key === 'string' && key !== '' ? { idempotencyKey: key } : {}),
     };
   }

@@ -70,7 +70,8 @@ export function nodesOf(node: ClusterNode): NodeSummary[] {
   const head = Math.max(own.head, ...members.map((member) => member.position));
   return members.map((member) => {
     const lag = Math.max(0, head - member.position);
-    const guessed = member.role === 'paused' ? 'paused' : member.trouble ? 'stopped' : lag > 0 ? 'behind' : 'in-step';
+    // What it announced is up to a second old.
+    const guessed = member.state === 'in-step' && lag > 0 ? 'behind' : member.state;
     return {
       name: member.name,
       url: member.url,

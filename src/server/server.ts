@@ -18,6 +18,7 @@ import { restLogin } from './login.ts';
 import { Metrics, requestClass } from './metrics.ts';
 import { Overviews } from './overview.ts';
 import { PAGE_FOLDER, registerPage } from './page.ts';
+import { spanOf } from './trace.ts';
 
 export interface ServerOptions {
   /** Already listening; requests are answered from here on by what follows. */
@@ -90,6 +91,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     forceCloseConnections: false,
   });
   app.decorateRequest('principal');
+  app.decorateRequest('trace', '');
   addCommonHooks(app, { ...options, metrics });
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, logger));
   app.setNotFoundHandler((request, reply) =>
@@ -141,6 +143,8 @@ function addCommonHooks(app: FastifyInstance, options: ServerOptions & { metrics
   if (options.cors !== undefined) app.addHook('onRequest', corsHook(options.cors));
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
+    request.trace = spanOf(request.headers.traceparent);
+    reply.header('traceresponse', request.trace);
   });
   app.addHook('onSend', compressTexts);
   app.addHook('onResponse', async (request, reply) => {
@@ -153,6 +157,7 @@ function addCommonHooks(app: FastifyInstance, options: ServerOptions & { metrics
       status: reply.statusCode,
       tookMs: Math.round(reply.elapsedTime),
       user: request.principal?.name,
+      trace: request.trace,
     });
   });
 }
@@ -206,6 +211,12 @@ function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply,
   // Fastify's own: bad content length, body too large, unsupported media type, ...
   const status = (error as { statusCode?: unknown } | undefined)?.statusCode;
   if (typeof status === 'number' && status >= 400 && status < 500) return send(status, messageOf(error));
-  logger.error('request-failed', { id: request.id, method: request.method, url: request.url.slice(0, 500), error });
+  logger.error('request-failed', {
+    id: request.id,
+    trace: request.trace,
+    method: request.method,
+    url: request.url.slice(0, 500),
+    error,
+  });
   return send(500, `Something went wrong here; the node's log has the details under ${request.id}`);
 }

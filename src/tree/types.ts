@@ -45,6 +45,8 @@ export interface Change {
   readonly node: string;
   /** What was done, for people: `POST /rest/workspaces`. */
   readonly why: string;
+  /** W3C trace context (`traceparent`) of the request that made it. */
+  readonly trace?: string;
   readonly operations: readonly FileOperation[];
 }
 
