@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Command } from 'commander';
+import { type Facts, silentLogger } from '../base/index.ts';
 import { readClusterProperties } from './cluster-properties.ts';
 import { addOptions, parseBaseUrl, parseOrigins, parsePort, parseSwitch } from './options.ts';
-import { clusterSecret } from './secret.ts';
+import { clusterSecrets } from './secret.ts';
 import { SERVE_OPTIONS, type ServeOptions } from './serve-options.ts';
 import { compareTrees } from './status.ts';
 import { table } from './text.ts';
@@ -39,6 +40,8 @@ test('options come from flags, then from the environment, then from their defaul
     [['--data-dir', 'x'], { GRATICULE_ADOPT: 'true' }, 'adopt', true],
     [['--data-dir', 'x', '--cors', '*'], {}, 'cors', '*'],
     [['--data-dir', 'x', '--role', 'replica'], {}, 'role', 'replica'],
+    [['--data-dir', 'x'], {}, 'group', 'geoserver-cluster'],
+    [['--data-dir', 'x'], { GRATICULE_GROUP: 'maps' }, 'group', 'maps'],
   ];
   for (const [args, env, key, value] of table)
     assert.deepEqual(parseServe(args, env)[key], value, `${args} ${JSON.stringify(env)}`);
@@ -53,6 +56,7 @@ test('options that mean nothing are refused', () => {
     ['--data-dir', 'x', '--nonsense'],
     ['--data-dir', 'x', '--cors', 'example.org'],
     ['--data-dir', 'x', '--url', 'host:8080'],
+    ['--data-dir', 'x', '--group', ' '],
   ];
   for (const args of table) assert.throws(() => parseServe(args), `${args}`);
 });
@@ -82,24 +86,52 @@ test('tables line up', () => {
 
 test('the cluster secret is given, or read, or made by whoever holds the log', () => {
   const clusterDir = mkdtempSync(path.join(tmpdir(), 'graticule-secret-'));
+  const file = path.join(clusterDir, 'other');
   try {
-    assert.throws(() => clusterSecret({ clusterDir, holdsLog: false }), /--secret-file.*GRATICULE_CLUSTER_SECRET/);
-    const made = clusterSecret({ clusterDir, holdsLog: true });
-    assert.ok(made.length >= 32);
+    assert.throws(() => clusterSecrets({ clusterDir, holdsLog: false }), /--secret-file.*GRATICULE_CLUSTER_SECRET/);
+    const made = clusterSecrets({ clusterDir, holdsLog: true }).accepted;
+    assert.ok(made.length === 1 && made[0]!.length >= 32);
     assert.equal(statSync(path.join(clusterDir, 'secret')).mode & 0o777, 0o600);
-    assert.equal(clusterSecret({ clusterDir, holdsLog: false }), made);
-    assert.equal(readFileSync(path.join(clusterDir, 'secret'), 'utf8').trim(), made);
-    assert.equal(clusterSecret({ clusterDir, holdsLog: true, given: 'from-environment' }), 'from-environment');
-    writeFileSync(path.join(clusterDir, 'other'), 'in-a-file-here\n');
-    assert.equal(
-      clusterSecret({ clusterDir, holdsLog: false, file: path.join(clusterDir, 'other') }),
-      'in-a-file-here',
+    assert.deepEqual(clusterSecrets({ clusterDir, holdsLog: false }).accepted, made);
+    assert.equal(readFileSync(path.join(clusterDir, 'secret'), 'utf8').trim(), made[0]);
+    const fromEnvironment = clusterSecrets({ clusterDir, holdsLog: true, given: 'from-environment' });
+    assert.deepEqual(
+      [fromEnvironment.accepted, fromEnvironment.source],
+      [['from-environment'], 'GRATICULE_CLUSTER_SECRET'],
     );
-    assert.throws(() => clusterSecret({ clusterDir, holdsLog: true, given: 'short' }), /shorter than 8/);
-    assert.throws(
-      () => clusterSecret({ clusterDir, holdsLog: false, file: path.join(clusterDir, 'absent') }),
-      /cannot be read/,
+    writeFileSync(file, 'in-a-file-here\n');
+    assert.deepEqual(clusterSecrets({ clusterDir, holdsLog: false, file }).accepted, ['in-a-file-here']);
+    assert.throws(() => clusterSecrets({ clusterDir, holdsLog: true, given: 'short' }), /shorter than 8/);
+    assert.throws(() => clusterSecrets({ clusterDir, holdsLog: false, file: `${file}-absent` }), /cannot be read/);
+  } finally {
+    rmSync(clusterDir, { recursive: true });
+  }
+});
+
+test('a secret file holds several, is read again when it changes, and a useless one changes nothing', () => {
+  const clusterDir = mkdtempSync(path.join(tmpdir(), 'graticule-secret-'));
+  const file = path.join(clusterDir, 'secret');
+  const said: string[] = [];
+  const write = (event: string, facts?: Facts) => said.push(`${event} ${JSON.stringify(facts)}`);
+  try {
+    writeFileSync(file, '# since May\nnew-secret\n\n  old-secret  \r\n# end');
+    const secrets = clusterSecrets({
+      clusterDir,
+      holdsLog: false,
+      logger: { ...silentLogger, info: write, error: write },
+    });
+    assert.deepEqual([secrets.accepted, secrets.source], [['new-secret', 'old-secret'], `the file ${file}`]);
+    writeFileSync(file, '# nothing\n');
+    assert.deepEqual(secrets.accepted, ['new-secret', 'old-secret']);
+    writeFileSync(file, 'new-secret\nshort\n');
+    assert.deepEqual(secrets.accepted, ['new-secret', 'old-secret']);
+    writeFileSync(file, 'new-secret\n');
+    assert.deepEqual(secrets.accepted, ['new-secret']);
+    assert.deepEqual(
+      said.map((line) => line.split(' ', 1)[0]),
+      ['secrets-unusable', 'secrets-unusable', 'secrets-read'],
     );
+    assert.ok(!said.join().includes('new-secret'));
   } finally {
     rmSync(clusterDir, { recursive: true });
   }
@@ -120,6 +152,7 @@ test('settings of the cluster extension', () => {
       'instanceName=node-7\nembeddedBroker=true\ntoggleMaster=true\ntoggleSlave=true',
       { name: 'node-7', role: 'both', log: 'embedded:' },
     ],
+    ['group=maps', { group: 'maps' }],
     ['toggleMaster=false', { role: 'replica' }],
     ['readOnly=true', { role: 'replica' }],
     ['toggleSlave=false', { role: 'paused' }],

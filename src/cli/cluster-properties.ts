@@ -6,11 +6,11 @@ import type { ServeOptions } from './serve-options.ts';
 /** What a `cluster.properties` says: all its entries, and those of our options that follow from them. */
 export interface ClusterProperties {
   readonly entries: Readonly<Record<string, string>>;
-  readonly options: Partial<Pick<ServeOptions, 'name' | 'role' | 'log'>>;
+  readonly options: Partial<Pick<ServeOptions, 'name' | 'role' | 'log' | 'group'>>;
 }
 
 /**
- * Reads the settings of GeoServer's cluster extension from the node's cluster folder. `instanceName` is the node's name;
+ * Reads the settings of GeoServer's cluster extension from the node's cluster folder. `instanceName` is the node's name, `group` its cluster's;
  * `toggleMaster=false` or `readOnly=true` make a replica, `toggleSlave=false` pauses the node; `brokerURL` is the log where it
  * is one that can be followed here, and `embeddedBroker=true` without one is the embedded log. A file without secrets in
  * it: those of `brokerURL` are left out of `entries`.
@@ -35,6 +35,7 @@ export function readClusterProperties(clusterDir: string): ClusterProperties {
     entries: Object.fromEntries([...all].map(([key, value]) => [key, value.replace(/\/\/[^/@\s,()]*@/g, '//')])),
     options: {
       ...(get('instanceName') === undefined ? {} : { name: get('instanceName') }),
+      ...(get('group') === undefined ? {} : { group: get('group') }),
       ...(role === undefined ? {} : { role }),
       ...(log === undefined ? {} : { log }),
     },

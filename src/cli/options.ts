@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { GROUP_CHARACTERS_MAX, isName } from '../log/index.ts';
 
 /** An option of a command, declared once: flags, environment and help follow from it. */
 export interface OptionSpec<Value> {
@@ -67,6 +68,14 @@ export function parseOrigins(text: string): '*' | string[] {
     if (!/^https?:\/\/[^/\s]+$/.test(origin))
       throw new InvalidArgumentError(`"${origin}" is not an origin like https://maps.example.org.`);
   return origins;
+}
+
+/** Name of a cluster. */
+export function parseGroup(text: string): string {
+  const group = text.trim();
+  if (!isName(group, GROUP_CHARACTERS_MAX))
+    throw new InvalidArgumentError(`A name of 1 to ${GROUP_CHARACTERS_MAX} characters is expected.`);
+  return group;
 }
 
 /** Base URL of a node: `http://host:8080/geoserver`, without a slash at its end. */

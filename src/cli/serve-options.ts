@@ -1,6 +1,15 @@
 import { availableParallelism } from 'node:os';
+import { DEFAULT_GROUP } from '../log/index.ts';
 import type { CorsOption, LogLevel } from '../server/index.ts';
-import { type OptionTable, parseBaseUrl, parseOrigins, parsePort, parseSwitch, wholeNumber } from './options.ts';
+import {
+  type OptionTable,
+  parseBaseUrl,
+  parseGroup,
+  parseOrigins,
+  parsePort,
+  parseSwitch,
+  wholeNumber,
+} from './options.ts';
 
 export interface ServeOptions {
   readonly dataDir: string;
@@ -11,6 +20,7 @@ export interface ServeOptions {
   readonly url?: string;
   readonly role: 'both' | 'replica' | 'paused';
   readonly log: string;
+  readonly group: string;
   readonly secretFile?: string;
   readonly adopt?: boolean;
   readonly renderProcesses: number;
@@ -75,10 +85,18 @@ export const SERVE_OPTIONS: OptionTable = {
       'log of the cluster: embedded: (held by this node), ws://host:port of the node that holds it, or failover:(ws://a,ws://b)',
     default: 'embedded:',
   },
+  group: {
+    flags: '--group <name>',
+    env: 'GRATICULE_GROUP',
+    description: 'name of the cluster: nodes of different groups do not talk to each other',
+    default: DEFAULT_GROUP,
+    parse: parseGroup,
+  },
   secretFile: {
     flags: '--secret-file <file>',
     env: 'GRATICULE_SECRET_FILE',
-    description: "file with the cluster's secret; GRATICULE_CLUSTER_SECRET holds the secret itself",
+    description:
+      "file with the cluster's secret, read again when it changes; GRATICULE_CLUSTER_SECRET holds the secret itself",
     defaultText: 'cluster/secret in the data directory, made by the node that holds the log',
   },
   adopt: {

@@ -4,12 +4,11 @@ import path from 'node:path';
 import { type Logger, messageOf, systemClock, UserError, VERSION } from '../base/index.ts';
 import { openNode, RefusedError } from '../cluster/index.ts';
 import { openDataAccess } from '../data/index.ts';
-import { type ChangeLog, openEmbeddedLog, openWebSocketLog, serveLog } from '../log/index.ts';
 import { createRenderer } from '../render/index.ts';
-import { CONTEXT_PATH, type Door, openDoor, openLogger, startServer, urlHost } from '../server/index.ts';
+import { CONTEXT_PATH, openDoor, openLogger, startServer, urlHost } from '../server/index.ts';
 import { StateFileError } from '../tree/index.ts';
 import { readClusterProperties } from './cluster-properties.ts';
-import { clusterSecret } from './secret.ts';
+import { openLog, withoutSecrets } from './open-log.ts';
 import type { ServeOptions } from './serve-options.ts';
 
 /** What a parent process is told over its channel. */
@@ -52,7 +51,7 @@ export async function serve(given: ServeOptions, isGiven: (key: string) => boole
   const url = options.url ?? `http://${publicHost(options.host)}:${door.port}${CONTEXT_PATH}`;
   logger.info('listening', { port: door.port, name, dataDir, pid: process.pid });
 
-  const log = await openLog(options, { door, clusterDir, name, closers });
+  const log = await openLog(options, { door, clusterDir, name, logger, closers });
   const cacheDir = path.join(clusterDir, 'cache');
   mkdirSync(cacheDir, { recursive: true });
   const data = openDataAccess({ dataDir, cacheDir, logger });
@@ -102,41 +101,6 @@ export async function serve(given: ServeOptions, isGiven: (key: string) => boole
     tookMs: Math.round(performance.now() - startedAt),
   });
   tellParent({ kind: 'ready', name, url, position: node.position });
-}
-
-interface LogParts {
-  readonly door: Door;
-  readonly clusterDir: string;
-  readonly name: string;
-  readonly closers: (() => Promise<unknown> | unknown)[];
-}
-
-/** Opens the log that the URL names; one that this process holds is offered to the other nodes at the node's own port. */
-async function openLog(options: ServeOptions, parts: LogParts): Promise<ChangeLog> {
-  const { door, clusterDir, name, closers } = parts;
-  const holdsLog = options.log === 'embedded:' || options.log === 'embedded';
-  const secret = clusterSecret({
-    given: process.env.GRATICULE_CLUSTER_SECRET,
-    file: options.secretFile,
-    clusterDir,
-    holdsLog,
-  });
-  if (holdsLog) {
-    const log = await openEmbeddedLog({ folder: path.join(clusterDir, 'log') });
-    closers.push(() => log.close());
-    const service = serveLog({ server: door.server, log, secret });
-    closers.push(() => service.close());
-    return log;
-  }
-  if (!/^(?:wss?:\/\/|failover:\()/.test(options.log))
-    throw new UserError(
-      400,
-      'unknown-log',
-      `--log ${withoutSecrets(options.log)}: this is no log that can be followed; use embedded:, ws://host:port or failover:(ws://a:port,ws://b:port)`,
-    );
-  const log = openWebSocketLog({ url: options.log, secret, name });
-  closers.push(() => log.close());
-  return log;
 }
 
 /** Ends everything in the opposite order of its beginning, at most once, and then the process. */
@@ -201,9 +165,4 @@ function tellingParent(logger: Logger): Logger {
 function publicHost(host: string | undefined): string {
   if (host === undefined || host === '0.0.0.0' || host === '::') return hostname();
   return host === '127.0.0.1' || host === '::1' ? 'localhost' : urlHost(host);
-}
-
-/** A log URL without user and password. */
-export function withoutSecrets(url: string): string {
-  return url.replace(/\/\/[^/@\s,()]*@/g, '//');
 }

@@ -10,9 +10,15 @@ export {
   memoryLog,
 } from './memory.ts';
 export {
+  CHANNEL_PROTOCOL,
+  type ClusterSecrets,
+  DEFAULT_GROUP,
+  GROUP_CHARACTERS_MAX,
+  isName,
   type LogServer,
   openWebSocketLog,
   type ServeLogOptions,
   serveLog,
+  type TlsIdentity,
   type WebSocketLogOptions,
 } from './websocket/index.ts';

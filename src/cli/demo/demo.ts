@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { UserError, VERSION } from '../../base/index.ts';
 import { checkPassword, readRegistry } from '../../security/index.ts';
-import { clusterSecret, secretFile } from '../secret.ts';
+import { clusterSecrets, secretFile } from '../secret.ts';
 import { clusterReport, statusTable } from '../status.ts';
 import { styled } from '../text.ts';
 import { copyDataDirectory, makeDemoDirectory } from './data-directory.ts';
@@ -124,7 +124,7 @@ async function prepareDirectory(options: DemoOptions, first: NodePlan): Promise<
     progress('Data', `${what} in ${seconds(startedAt)}: ${shown(first.dataDir)}`);
   }
   if (!process.env.GRATICULE_CLUSTER_SECRET && options.log === undefined)
-    clusterSecret({ clusterDir: path.join(first.dataDir, 'cluster'), holdsLog: true });
+    clusterSecrets({ clusterDir: path.join(first.dataDir, 'cluster'), holdsLog: true });
 }
 
 // ---- what is shown

@@ -16,12 +16,15 @@ import {
 import { checkRecordBytes, checkTrim, LogClosedError, LogInUseError } from '../errors.ts';
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Feed } from '../feed.ts';
 import { PeerList } from '../peers.ts';
+import { claimGroup } from './group.ts';
 import type { Reply, Request, WorkerData } from './protocol.ts';
 import { FileStore } from './store.ts';
 
 export interface EmbeddedLogOptions {
   /** Folder of the log, absolute; made when missing. */
   readonly folder: string;
+  /** Group that the log belongs to; when it is another's, it is not opened. Absent: not looked at. */
+  readonly group?: string;
   /** How long to wait for another process that has the log open, in milliseconds. Default: 1000. */
   readonly waitMs?: number;
   /** For forgetting nodes that are not heard of any more. */
@@ -37,6 +40,7 @@ const RECENT_BYTES_MAX = 16 * 1024 * 1024;
  * A log in a folder of this machine: records in an SQLite database (write-ahead log, synced before an append is acknowledged),
  * snapshots and blobs in files beside it. Only one process at a time can have it open; others reach it through `serveLog`.
  *
+ * @throws UserError         it belongs to another group
  * @throws LogInUseError     another process has it open
  * @throws UnavailableError  the folder or the database cannot be used
  */
@@ -62,6 +66,14 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Chan
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   const opened = await firstReply(worker, folder);
+  if (options.group !== undefined) {
+    try {
+      claimGroup(folder, options.group);
+    } catch (error) {
+      await worker.terminate();
+      throw error;
+    }
+  }
   const files = new FileStore(folder);
   await files.clean();
   return new EmbeddedLog(worker, opened, files, options);

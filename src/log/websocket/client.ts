@@ -5,7 +5,10 @@ import type { ContentHash, Position } from '../../tree/index.ts';
 import type { Appended, ChangeLog, HeadMoved, LogPromises, LogRecord, NodeStatus } from '../change-log.ts';
 import { checkRecordBytes, LogClosedError, LogRefusedError } from '../errors.ts';
 import { Wakeup } from '../wakeup.ts';
-import { Connection, connect } from './connection.ts';
+import type { TlsIdentity } from './certificates.ts';
+import { connect } from './connect.ts';
+import { Connection } from './connection.ts';
+import { type ClusterSecrets, DEFAULT_GROUP, secretsOf } from './handshake.ts';
 import { checkReply, receive, sendBody, type TransferReply, type TransferRequest } from './transfer.ts';
 import { parseLogUrl } from './url.ts';
 import { bytesOf, type Reply, type Request } from './wire.ts';
@@ -13,7 +16,12 @@ import { bytesOf, type Reply, type Request } from './wire.ts';
 export interface WebSocketLogOptions {
   /** `ws://host:port`, `wss://host/path`, or `failover:(ws://a,ws://b)`. */
   readonly url: string;
-  readonly secret: string;
+  /** The cluster's secret, or several, of which the first is presented. */
+  readonly secret: string | ClusterSecrets;
+  /** Group of the cluster: a log of another group refuses this node. Default: `geoserver-cluster`. */
+  readonly group?: string;
+  /** For `wss://`: asked at each connection, as certificates are renewed. */
+  readonly tls?: () => TlsIdentity;
   /** Name of this node, for the server's log. */
   readonly name: string;
   readonly logger?: Logger;
@@ -292,11 +300,13 @@ class WebSocketLog implements ChangeLog {
   }
 
   #connect(url: string, purpose: 'calls' | 'transfer') {
-    const { secret, name, answerWaitMs = 5000 } = this.#options;
+    const { secret, group = DEFAULT_GROUP, tls, name, answerWaitMs = 5000 } = this.#options;
     const { recordBytesMax } = this.#promises;
     return connect({
       url,
-      secret,
+      group,
+      secrets: secretsOf(secret),
+      tls: url.startsWith('wss:') ? tls?.() : undefined,
       name,
       purpose,
       timeoutMs: answerWaitMs,

@@ -5,18 +5,11 @@ import { type Logger, messageOf, silentLogger } from '../../base/index.ts';
 import type { Position } from '../../tree/index.ts';
 import type { ChangeLog, NodeStatus } from '../change-log.ts';
 import { Wakeup } from '../wakeup.ts';
-import {
-  type Challenge,
-  type Hello,
-  isProof,
-  newNonce,
-  type Proof,
-  proofOf,
-  type Refused,
-  type Welcome,
-  whyNotHello,
-} from './handshake.ts';
+import { admit, NotAdmittedError } from './admission.ts';
+import { whyNotCertificate } from './certificates.ts';
+import { type ClusterSecrets, DEFAULT_GROUP, secretsOf } from './handshake.ts';
 import { Heartbeat, Outlet } from './link.ts';
+import { Refusals } from './refusals.ts';
 import { receive, sendBody, type TransferReply, type TransferRequest } from './transfer.ts';
 import {
   bytesOf,
@@ -32,8 +25,12 @@ import {
 
 export interface ServeLogOptions {
   readonly log: ChangeLog;
-  /** The cluster's secret: who does not know it is turned away. */
-  readonly secret: string;
+  /** The cluster's secret, or several: who does not know one of them is turned away. */
+  readonly secret: string | ClusterSecrets;
+  /** Nodes of other groups are turned away. Default: `geoserver-cluster`. */
+  readonly group?: string;
+  /** Whether a client must show a certificate of an authority that `server` trusts. Default: no. */
+  readonly requireClientCertificate?: boolean;
   /** Server to listen on for upgrades of `path`. Without it, call `handleUpgrade` yourself. */
   readonly server?: Server;
   /** Default: `/geoserver/cluster/log`. */
@@ -52,15 +49,16 @@ export interface LogServer {
   close(): Promise<void>;
 }
 
-/** A client that has not proved itself by then is cut off. */
-const HANDSHAKE_MS = 5000;
 /** Clients that have not proved themselves yet; more are turned away. */
 const STRANGERS_MAX = 100;
 
 /** Lets other nodes use a log over WebSocket. */
 export function serveLog(options: ServeLogOptions): LogServer {
-  const { log, secret, server, path = DEFAULT_PATH, logger = silentLogger } = options;
-  if (secret === '') throw new Error('a log is not served without a secret');
+  const { log, server, path = DEFAULT_PATH, group = DEFAULT_GROUP, logger = silentLogger } = options;
+  const secrets = secretsOf(options.secret);
+  if (secrets.accepted.length === 0 || secrets.accepted.includes(''))
+    throw new Error('a log is not served without a secret');
+  const refusals = new Refusals(logger);
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
@@ -80,7 +78,15 @@ export function serveLog(options: ServeLogOptions): LogServer {
       const address = request.socket.remoteAddress;
       // Errors of a connection are followed by its end, which is what counts.
       webSocket.on('error', (error) => logger.debug('log-connection-failed', { address, error: error.message }));
-      greet(webSocket, secret, log)
+      const rules = {
+        group,
+        secrets,
+        promises: log.promises,
+        whyNotCertificate: options.requireClientCertificate ? whyNotCertificate(request.socket) : undefined,
+      };
+      admit(webSocket, rules, ({ purpose }) => {
+        if (purpose === 'transfer') serveTransfer(webSocket, log);
+      })
         .finally(() => strangers--)
         .then(
           (hello) => {
@@ -91,7 +97,12 @@ export function serveLog(options: ServeLogOptions): LogServer {
             webSocket.once('close', () => logger.info('log-client-gone', { client: hello.name, address }));
             new CallServer(webSocket, socket, log, options.heartbeatMs ?? 5000);
           },
-          (error) => logger.warn('log-client-refused', { address, reason: messageOf(error) }),
+          (error) =>
+            refusals.say({
+              address,
+              node: error instanceof NotAdmittedError ? error.node : undefined,
+              reason: messageOf(error),
+            }),
         );
     });
     return true;
@@ -114,63 +125,6 @@ export function serveLog(options: ServeLogOptions): LogServer {
       await new Promise<void>((resolve) => sockets.close(() => resolve()));
     },
   };
-}
-
-/**
- * Says who we are, and makes sure that the client knows the secret. Whatever comes after the handshake is attended to before
- * this resolves. @throws Error  why the client was refused
- */
-function greet(socket: WebSocket, secret: string, log: ChangeLog): Promise<Hello> {
-  return new Promise((resolve, reject) => {
-    const challenge: Challenge = { nonce: newNonce() };
-    let hello: Hello | undefined;
-    const timer = setTimeout(() => refuse('it did not complete the handshake in time'), HANDSHAKE_MS);
-    const end = () => {
-      clearTimeout(timer);
-      socket.off('message', onMessage);
-      socket.off('close', onClose);
-    };
-    const refuse = (reason: string, told = reason) => {
-      end();
-      socket.send(JSON.stringify({ refused: told } satisfies Refused));
-      socket.close(4401);
-      reject(new Error(reason));
-    };
-    const onClose = () => {
-      end();
-      reject(new Error('it went away during the handshake'));
-    };
-    const onMessage = (data: Buffer) => {
-      let message: unknown;
-      try {
-        message = JSON.parse(data.toString());
-      } catch {
-        refuse('it does not speak the protocol of the log');
-        return;
-      }
-      if (hello === undefined) {
-        const reason = whyNotHello((message ?? {}) as Partial<Hello>);
-        if (reason !== undefined) {
-          refuse(reason);
-          return;
-        }
-        hello = message as Hello;
-        socket.send(JSON.stringify(challenge));
-        return;
-      }
-      if (!isProof((message as Partial<Proof> | null)?.proof, proofOf(secret, 'client', hello, challenge))) {
-        refuse(`the node ${hello.name} does not know the cluster's secret`, 'the cluster secrets differ');
-        return;
-      }
-      end();
-      if (hello.purpose === 'transfer') serveTransfer(socket, log);
-      const proof = proofOf(secret, 'server', hello, challenge);
-      socket.send(JSON.stringify({ proof, promises: log.promises } satisfies Welcome));
-      resolve(hello);
-    };
-    socket.on('message', onMessage);
-    socket.on('close', onClose);
-  });
 }
 
 /** Answers the calls of one client. */

@@ -13,8 +13,8 @@ import { BlobMismatchError, LogClosedError } from '../errors.ts';
  * - `transfer`: one snapshot or blob, so that a long one holds up nobody; see transfer.ts.
  */
 
-/** Version of the protocol; both sides must have the same. History: 1, the first. */
-export const PROTOCOL = 1;
+/** Version of the protocol; both sides must have the same. History: 1, the first; 2, groups. */
+export const PROTOCOL = 2;
 /** Where a log is served, unless its URL says otherwise. */
 export const DEFAULT_PATH = '/geoserver/cluster/log';
 /** Bytes of records that may be on their way to one reader. */
