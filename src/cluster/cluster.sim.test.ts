@@ -8,7 +8,7 @@ import type { Readable } from 'node:stream';
 import { it } from 'node:test';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { type Clock, silentLogger, systemClock, UnavailableError, UncertainError, UserError } from '../base/index.ts';
-import { type ChangeLog, type MemoryFault, type MemoryHandle, memoryLog } from '../log/index.ts';
+import { type BlobSource, type ChangeLog, type MemoryFault, type MemoryHandle, memoryLog } from '../log/index.ts';
 import {
   type ContentHash,
   type Digest,
@@ -195,7 +195,7 @@ class Simulation {
         return body;
       },
       putSnapshot: (at: Position, body: Readable) => done(putSnapshot.call(log, at, body)),
-      putBlob: (hash: ContentHash, body: Readable) => done(putBlob.call(log, hash, body)),
+      putBlob: (hash: ContentHash, source: BlobSource) => done(putBlob.call(log, hash, source)),
     } satisfies Partial<ChangeLog>);
   }
 

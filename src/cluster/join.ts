@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { type Clock, type Logger, UncertainError } from '../base/index.ts';
 import type { Catalog } from '../catalog/index.ts';
-import type { ChangeLog } from '../log/index.ts';
+import { type ChangeLog, generatedSource } from '../log/index.ts';
 import {
   type ContentHash,
   type Digest,
@@ -104,7 +104,10 @@ export class Joining {
     const logId = uuid(random);
     const snapshot = await hashOf(writeSnapshot(store.tree, logId).body);
     // The same bytes once more: a snapshot depends on nothing but the tree, and nobody changes that before it has joined.
-    await log.putBlob(snapshot.hash, writeSnapshot(store.tree, logId).body);
+    await log.putBlob(
+      snapshot.hash,
+      generatedSource(snapshot.size, () => writeSnapshot(store.tree, logId).body),
+    );
     const { digest } = store.tree;
     const at = new Date(clock.now()).toISOString();
     const body = encodeRecord({ format: 1, kind: 'genesis', logId, snapshot, digest, at, node: name });

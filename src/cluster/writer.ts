@@ -1,8 +1,7 @@
-import { Readable } from 'node:stream';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { type Clock, type Logger, messageOf, UnavailableError, UncertainError, UserError } from '../base/index.ts';
 import type { CatalogView, Draft } from '../catalog/index.ts';
-import type { ChangeLog } from '../log/index.ts';
+import { bytesSource, type ChangeLog } from '../log/index.ts';
 import {
   type Change,
   type ContentHash,
@@ -373,7 +372,7 @@ export class Writer {
   async #storeBlobs(log: ChangeLog, blobs: ReadonlyMap<ContentHash, Uint8Array>): Promise<void> {
     for (const [hash, bytes] of blobs) {
       if (this.#storedBlobs.has(hash)) continue;
-      await log.putBlob(hash, Readable.from([bytes]));
+      await log.putBlob(hash, bytesSource(bytes));
       this.#storedBlobs.add(hash);
       if (this.#storedBlobs.size > 1000) this.#storedBlobs.delete(this.#storedBlobs.values().next().value!);
     }

@@ -61,6 +61,40 @@ export interface LogPromises {
   readonly durability: 'memory' | 'process-crash' | 'power-loss';
   /** Longest record in bytes. */
   readonly recordBytesMax: number;
+  /** Largest blob in bytes. */
+  readonly blobBytesMax: number;
+}
+
+/** Where the bytes of a blob come from; it may be opened again, from the middle, when a transfer broke off. */
+export interface BlobSource {
+  /** In bytes. */
+  readonly size: number;
+  /** @param from  byte to begin with; the log has the ones before it already */
+  open(from: number): Readable;
+}
+
+/** A blob that the log holds. */
+export interface BlobInfo {
+  readonly hash: ContentHash;
+  /** In bytes. */
+  readonly size: number;
+  /** ISO 8601, by the clock of whoever keeps the log: when it was last put, or put again. */
+  readonly storedAt: string;
+}
+
+/** A snapshot that the log holds. */
+export interface SnapshotInfo {
+  readonly at: Position;
+  /** In bytes. */
+  readonly size: number;
+  /** ISO 8601, by the clock of whoever keeps the log. */
+  readonly storedAt: string;
+}
+
+/** A snapshot, to be read or destroyed. */
+export interface SnapshotBody {
+  readonly at: Position;
+  readonly body: Readable;
 }
 
 /**
@@ -92,14 +126,44 @@ export interface ChangeLog {
   /** The position of the last record; linearizable: not older than any append acknowledged before the call. */
   head(): Promise<Position>;
 
-  /** Stores a snapshot of the state at a position. The latest position wins. */
+  /**
+   * Stores a snapshot of the state at a position, beside those that are there; one at the same position takes its place. A
+   * snapshot that broke off is not kept: it has to be put again from its beginning.
+   */
   putSnapshot(at: Position, body: Readable): Promise<void>;
-  latestSnapshot(): Promise<{ readonly at: Position; readonly body: Readable } | undefined>;
 
-  /** Stores a blob. The bytes are verified against the hash; a blob that is there already is left alone. */
-  putBlob(hash: ContentHash, body: Readable): Promise<void>;
+  /** The newest snapshot at or below `upTo`; by default the newest of all. */
+  latestSnapshot(upTo?: Position): Promise<SnapshotBody | undefined>;
+
+  /** The snapshots that the log holds, ascending. */
+  snapshots(): Promise<readonly SnapshotInfo[]>;
+
+  /**
+   * Stores a blob, verified against its hash. When a transfer breaks off, the next one resumes where it ended, whoever
+   * begins it and through whichever handle. A blob that is there already is not sent; it only counts as stored just now.
+   *
+   * @throws RangeError         it is larger than `promises.blobBytesMax`
+   * @throws BlobMismatchError  the bytes are not those of the hash, or not as many as `source.size`; nothing was stored
+   */
+  putBlob(hash: ContentHash, source: BlobSource): Promise<void>;
   hasBlob(hash: ContentHash): Promise<boolean>;
-  getBlob(hash: ContentHash): Promise<Readable | undefined>;
+
+  /**
+   * The bytes of a blob from byte `from` on (default: all), or undefined. What is read to its end is complete; it fails
+   * otherwise, and may then be asked for again from where it ended.
+   *
+   * @throws RangeError  `from` lies behind the end
+   */
+  getBlob(hash: ContentHash, from?: number): Promise<Readable | undefined>;
+
+  /** All blobs, in batches and in no particular order. One that comes or goes meanwhile may be in it or not. */
+  blobs(): AsyncIterable<readonly BlobInfo[]>;
+
+  /**
+   * Removes those of the blobs that were stored before a moment (ISO 8601), and leaves the others: a blob that somebody puts
+   * again at the same time stays, or is gone before and sent anew.
+   */
+  removeBlobs(hashes: readonly ContentHash[], storedBefore: string): Promise<void>;
 
   /** Tells the other nodes about this one; forgotten after a few seconds unless it is said again. */
   announce(status: NodeStatus): Promise<void>;
@@ -107,7 +171,13 @@ export interface ChangeLog {
   /** Yields the list of the nodes heard of in the last seconds, now and whenever it changes, until `signal` is aborted. */
   peers(signal: AbortSignal): AsyncIterable<readonly NodeStatus[]>;
 
-  /** Removes the records up to and including `upTo`, which must not lie above the latest snapshot. */
+  /**
+   * Removes what is older than the newest snapshot at or below `upTo`: the records up to its position, and the snapshots
+   * before it; nothing when there is none. So a trimmed log always holds the snapshot that its oldest record follows, and
+   * an untrimmed one all records.
+   *
+   * @throws RangeError  `upTo` lies above the newest snapshot
+   */
   trim(upTo: Position): Promise<void>;
 
   /** Oldest position that can be read, minus one: 0 when nothing was trimmed. */

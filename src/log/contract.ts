@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { UnavailableError, UncertainError } from '../base/index.ts';
 import { type ContentHash, contentHash, type Position, START } from '../tree/index.ts';
+import { bytesSource } from './blob-source.ts';
 import { type ChangeLog, type LogRecord, type NodeStatus, TrimmedError } from './change-log.ts';
 import { BlobMismatchError } from './errors.ts';
 
@@ -194,11 +195,11 @@ export function logContract(name: string, start: () => Promise<LogHarness>, opti
 
     describe('blobs', () => {
       it('come back as they were', async () => {
-        const { hash, chunks } = bigBlob(20);
+        const { hash, bytes } = bigBlob(20);
         const other = await harness.open();
         assert.equal(await log.hasBlob(hash), false);
         assert.equal(await log.getBlob(hash), undefined);
-        await log.putBlob(hash, Readable.from(chunks));
+        await log.putBlob(hash, bytesSource(bytes));
         assert.equal(await other.hasBlob(hash), true);
         const digest = createHash('sha256');
         for await (const chunk of (await other.getBlob(hash))!) digest.update(chunk as Buffer);
@@ -208,31 +209,31 @@ export function logContract(name: string, start: () => Promise<LogHarness>, opti
       it('may be put twice, by two at once', async () => {
         const hash = contentHash(Buffer.from('x'));
         const other = await harness.open();
-        await Promise.all([log, other, log].map((each) => each.putBlob(hash, Readable.from([Buffer.from('x')]))));
+        await Promise.all([log, other, log].map((each) => each.putBlob(hash, bytesSource(Buffer.from('x')))));
         assert.equal((await buffer((await log.getBlob(hash))!)).toString(), 'x');
       });
 
       it('may be empty', async () => {
         const hash = contentHash(Buffer.from(''));
-        await log.putBlob(hash, Readable.from([]));
+        await log.putBlob(hash, bytesSource(Buffer.alloc(0)));
         assert.equal((await buffer((await log.getBlob(hash))!)).length, 0);
       });
 
       it('with other bytes than the hash says are refused', async () => {
         const hash = contentHash(Buffer.from('x'));
-        await assert.rejects(log.putBlob(hash, Readable.from([Buffer.from('y')])), BlobMismatchError);
+        await assert.rejects(log.putBlob(hash, bytesSource(Buffer.from('y'))), BlobMismatchError);
         assert.equal(await log.hasBlob(hash), false);
       });
 
       it('that break off are not kept', async () => {
         const hash = contentHash(Buffer.from('x'));
-        await assert.rejects(log.putBlob(hash, brokenStream()));
+        await assert.rejects(log.putBlob(hash, { size: 2000, open: brokenStream }));
         assert.equal(await log.hasBlob(hash), false);
       });
 
       it('can be left in the middle', async () => {
-        const { hash, chunks } = bigBlob(4);
-        await log.putBlob(hash, Readable.from(chunks));
+        const { hash, bytes } = bigBlob(4);
+        await log.putBlob(hash, bytesSource(bytes));
         for await (const _chunk of (await log.getBlob(hash))!) break;
         assert.equal(await log.head(), 0);
       });
@@ -249,7 +250,7 @@ export function logContract(name: string, start: () => Promise<LogHarness>, opti
 
       it('removes records, and who asks for them is told', async () => {
         await fill(log, 5);
-        await log.putSnapshot(at(4), Readable.from([Buffer.from('x')]));
+        for (const position of [1, 3, 4]) await log.putSnapshot(at(position), Readable.from([Buffer.from('x')]));
         await log.trim(at(3));
         await log.trim(at(2));
         const other = await harness.open();
@@ -328,11 +329,14 @@ export function logContract(name: string, start: () => Promise<LogHarness>, opti
         head: () => log.head(),
         putSnapshot: () => log.putSnapshot(START, Readable.from([])),
         latestSnapshot: () => log.latestSnapshot(),
-        putBlob: () => log.putBlob(hash, Readable.from([Buffer.from('x')])),
+        putBlob: () => log.putBlob(hash, bytesSource(Buffer.from('x'))),
         hasBlob: () => log.hasBlob(hash),
         getBlob: () => log.getBlob(hash),
         announce: () => log.announce(status('a', 0)),
         peers: () => collect(log.peers(new AbortController().signal)),
+        snapshots: () => log.snapshots(),
+        blobs: () => collect(log.blobs()),
+        removeBlobs: () => log.removeBlobs([hash], new Date().toISOString()),
         trim: () => log.trim(START),
         trimmed: () => log.trimmed(),
       };
@@ -348,7 +352,8 @@ export function logContract(name: string, start: () => Promise<LogHarness>, opti
         it('a restart keeps everything', async () => {
           await fill(log, 5);
           const hash = contentHash(Buffer.from('x'));
-          await log.putBlob(hash, Readable.from([Buffer.from('x')]));
+          await log.putBlob(hash, bytesSource(Buffer.from('x')));
+          await log.putSnapshot(at(2), Readable.from([Buffer.from('older')]));
           await log.putSnapshot(at(4), Readable.from([Buffer.from('snap')]));
           await log.trim(at(2));
           await harness.restart!();
@@ -359,6 +364,7 @@ export function logContract(name: string, start: () => Promise<LogHarness>, opti
           await assert.rejects(take(again, at(1), 1), TrimmedError);
           assert.equal(await again.hasBlob(hash), true);
           assert.equal((await buffer((await again.latestSnapshot())!.body)).toString(), 'snap');
+          assert.equal((await buffer((await again.latestSnapshot(at(3)))!.body)).toString(), 'older');
           assert.deepEqual(await again.append(at(5), body('6')), { kind: 'appended', position: 6 });
         });
 
@@ -530,9 +536,7 @@ function brokenStream(): Readable {
   );
 }
 
-function bigBlob(megabytes: number): { hash: ContentHash; chunks: Buffer[] } {
-  const chunks = range(1, megabytes).map(() => randomBytes(1024 * 1024));
-  const digest = createHash('sha256');
-  for (const chunk of chunks) digest.update(chunk);
-  return { hash: digest.digest('hex') as ContentHash, chunks };
+function bigBlob(megabytes: number): { hash: ContentHash; bytes: Buffer } {
+  const bytes = randomBytes(megabytes * 1024 * 1024);
+  return { hash: contentHash(bytes), bytes };
 }

@@ -1,5 +1,5 @@
 import { UnavailableError } from '../base/index.ts';
-import type { ContentHash } from '../tree/index.ts';
+import { type ContentHash, type Position, START } from '../tree/index.ts';
 
 /** The log was closed by its owner. */
 export class LogClosedError extends UnavailableError {
@@ -54,10 +54,29 @@ export function checkRecordBytes(body: Uint8Array, recordBytesMax: number): void
     );
 }
 
-/** @throws RangeError  records would be lost that no snapshot holds */
-export function checkTrim(upTo: number, snapshot: number | undefined): void {
-  if (upTo > (snapshot ?? 0))
+/** @throws RangeError  the blob is larger than the log takes, or of no size at all */
+export function checkBlobBytes(hash: ContentHash, size: number, blobBytesMax: number): void {
+  if (!Number.isSafeInteger(size) || size < 0) throw new RangeError(`the blob ${hash} is said to have ${size} bytes`);
+  if (size > blobBytesMax)
+    throw new RangeError(`the blob ${hash} has ${size} bytes, more than the ${blobBytesMax} that the log takes`);
+}
+
+/** @throws RangeError  there is no such byte */
+export function checkBlobFrom(hash: ContentHash, from: number, size: number): void {
+  if (!Number.isSafeInteger(from) || from < 0 || from > size)
+    throw new RangeError(`the blob ${hash} has ${size} bytes and cannot be read from byte ${from}`);
+}
+
+/**
+ * Up to where a log is trimmed that was asked to trim up to `upTo`: to the newest snapshot that is not above it.
+ * @param snapshots  positions, ascending
+ * @throws RangeError  `upTo` lies above them all
+ */
+export function trimTarget(upTo: Position, snapshots: readonly Position[]): Position {
+  const latest = snapshots.at(-1);
+  if (upTo > (latest ?? START))
     throw new RangeError(
-      `cannot trim up to ${upTo}: the latest snapshot is ${snapshot === undefined ? 'missing' : `at ${snapshot}`}`,
+      `cannot trim up to ${upTo}: the latest snapshot is ${latest === undefined ? 'missing' : `at ${latest}`}`,
     );
+  return snapshots.findLast((at) => at <= upTo) ?? START;
 }

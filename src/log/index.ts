@@ -1,3 +1,4 @@
+export { bytesSource, generatedSource } from './blob-source.ts';
 export * from './change-log.ts';
 export { type EmbeddedLogOptions, openEmbeddedLog } from './embedded/index.ts';
 export { BlobMismatchError, LogClosedError, LogInUseError, LogRefusedError } from './errors.ts';

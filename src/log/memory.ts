@@ -4,14 +4,25 @@ import { type Clock, systemClock, UnavailableError, UncertainError } from '../ba
 import { type ContentHash, contentHash, type Position, START } from '../tree/index.ts';
 import {
   type Appended,
+  type BlobInfo,
+  type BlobSource,
   type ChangeLog,
   type HeadMoved,
   type LogPromises,
   type LogRecord,
   type NodeStatus,
+  type SnapshotBody,
+  type SnapshotInfo,
   TrimmedError,
 } from './change-log.ts';
-import { BlobMismatchError, checkRecordBytes, checkTrim, LogClosedError } from './errors.ts';
+import {
+  BlobMismatchError,
+  checkBlobBytes,
+  checkBlobFrom,
+  checkRecordBytes,
+  LogClosedError,
+  trimTarget,
+} from './errors.ts';
 import { batchLength, Feed } from './feed.ts';
 import { PeerList } from './peers.ts';
 import { Wakeup } from './wakeup.ts';
@@ -48,6 +59,9 @@ export interface MemoryHandle extends ChangeLog {
 }
 
 const RECORD_BYTES_MAX = 32 * 1024 * 1024;
+const BLOB_BYTES_MAX = 1024 * 1024 * 1024;
+const BLOB_BATCH = 1000;
+const PARTIAL_MAX = 16;
 
 /** @param options.clock  for delays and for forgetting nodes: the only thing that this log waits for */
 export function memoryLog(options: { clock?: Clock; peerTtlMs?: number } = {}): MemoryLog {
@@ -59,17 +73,28 @@ export function memoryLog(options: { clock?: Clock; peerTtlMs?: number } = {}): 
   };
 }
 
+interface Kept<Key> {
+  readonly key: Key;
+  readonly bytes: Buffer;
+  readonly storedAt: string;
+}
+
 /** The state that all handles share. Its methods are synchronous: each is one atomic step. */
 class Store {
   readonly feed = new Feed(START, 0);
   readonly peers: PeerList;
-  readonly blobs = new Map<ContentHash, Buffer>();
-  snapshot: { readonly at: Position; readonly bytes: Buffer } | undefined;
+  /** Ascending by position. */
+  snapshots: readonly Kept<Position>[] = [];
+  readonly #blobs = new Map<ContentHash, Kept<ContentHash>>();
+  /** What came of blobs whose transfer broke off. */
+  readonly #partial = new Map<ContentHash, Buffer>();
+  readonly #clock: Clock;
   trimmed: Position = START;
   /** The records after `trimmed`. */
   #records: LogRecord[] = [];
 
   constructor(clock: Clock, peerTtlMs: number | undefined) {
+    this.#clock = clock;
     this.peers = new PeerList(clock, peerTtlMs);
   }
 
@@ -89,11 +114,59 @@ class Store {
     return this.#records.slice(start, start + batchLength(this.#records, start));
   }
 
+  putSnapshot(at: Position, bytes: Buffer): void {
+    const others = this.snapshots.filter((snapshot) => snapshot.key !== at);
+    this.snapshots = [...others, this.#keep(at, bytes)].sort((a, b) => a.key - b.key);
+  }
+
   trim(upTo: Position): void {
-    checkTrim(upTo, this.snapshot?.at);
-    if (upTo <= this.trimmed) return;
-    this.#records.splice(0, upTo - this.trimmed);
-    this.trimmed = upTo;
+    const target = trimTarget(
+      upTo,
+      this.snapshots.map(({ key }) => key),
+    );
+    this.snapshots = this.snapshots.filter(({ key }) => key >= target);
+    if (target <= this.trimmed) return;
+    this.#records.splice(0, target - this.trimmed);
+    this.trimmed = target;
+  }
+
+  blob(hash: ContentHash): Buffer | undefined {
+    return this.#blobs.get(hash)?.bytes;
+  }
+
+  /** What is there of a blob whose transfer broke off. */
+  partial(hash: ContentHash): Buffer {
+    return this.#partial.get(hash) ?? Buffer.alloc(0);
+  }
+
+  keepPartial(hash: ContentHash, bytes: Buffer): void {
+    this.#partial.set(hash, bytes);
+    // An upload that nobody continues must not stay for good; this log has no better measure of that than its number.
+    if (this.#partial.size > PARTIAL_MAX) this.#partial.delete(this.#partial.keys().next().value!);
+  }
+
+  /** @throws BlobMismatchError */
+  putBlob(hash: ContentHash, bytes: Buffer): void {
+    this.#partial.delete(hash);
+    const actual = contentHash(bytes);
+    if (actual !== hash) throw new BlobMismatchError(hash, actual);
+    this.#blobs.set(hash, this.#keep(hash, bytes));
+  }
+
+  blobs(): BlobInfo[] {
+    return [...this.#blobs.values()].map(({ key, bytes, storedAt }) => ({ hash: key, size: bytes.length, storedAt }));
+  }
+
+  removeBlobs(hashes: readonly ContentHash[], storedBefore: string): void {
+    const beforeMs = Date.parse(storedBefore);
+    for (const hash of hashes) {
+      const blob = this.#blobs.get(hash);
+      if (blob !== undefined && Date.parse(blob.storedAt) < beforeMs) this.#blobs.delete(hash);
+    }
+  }
+
+  #keep<Key>(key: Key, bytes: Buffer): Kept<Key> {
+    return { key, bytes, storedAt: new Date(this.#clock.now()).toISOString() };
   }
 
   rewind(head: Position): void {
@@ -103,7 +176,11 @@ class Store {
 }
 
 class Handle implements MemoryHandle {
-  readonly promises: LogPromises = { durability: 'memory', recordBytesMax: RECORD_BYTES_MAX };
+  readonly promises: LogPromises = {
+    durability: 'memory',
+    recordBytesMax: RECORD_BYTES_MAX,
+    blobBytesMax: BLOB_BYTES_MAX,
+  };
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #fault: NonNullable<MemoryHandleOptions['fault']>;
@@ -150,37 +227,52 @@ class Handle implements MemoryHandle {
   }
 
   async putSnapshot(at: Position, body: Readable): Promise<void> {
-    const bytes = await this.#collect(body);
-    return this.#call('putSnapshot', () => {
-      if (at >= (this.#store.snapshot?.at ?? 0)) this.#store.snapshot = { at, bytes };
-    });
+    if (this.#closing.signal.aborted) body.destroy();
+    this.#checkOpen();
+    const bytes = await buffer(body);
+    return this.#call('putSnapshot', () => this.#store.putSnapshot(at, bytes));
   }
 
-  latestSnapshot(): Promise<{ at: Position; body: Readable } | undefined> {
+  latestSnapshot(upTo?: Position): Promise<SnapshotBody | undefined> {
     return this.#call('latestSnapshot', () => {
-      const { snapshot } = this.#store;
-      return snapshot && { at: snapshot.at, body: streamOf(snapshot.bytes) };
+      const snapshot = this.#store.snapshots.findLast(({ key }) => upTo === undefined || key <= upTo);
+      return snapshot && { at: snapshot.key, body: streamOf(snapshot.bytes) };
     });
   }
 
-  async putBlob(hash: ContentHash, body: Readable): Promise<void> {
-    const bytes = await this.#collect(body);
-    return this.#call('putBlob', () => {
-      const actual = contentHash(bytes);
-      if (actual !== hash) throw new BlobMismatchError(hash, actual);
-      this.#store.blobs.set(hash, bytes);
-    });
+  snapshots(): Promise<readonly SnapshotInfo[]> {
+    return this.#call('snapshots', () =>
+      this.#store.snapshots.map(({ key, bytes, storedAt }) => ({ at: key, size: bytes.length, storedAt })),
+    );
+  }
+
+  async putBlob(hash: ContentHash, source: BlobSource): Promise<void> {
+    checkBlobBytes(hash, source.size, BLOB_BYTES_MAX);
+    this.#checkOpen();
+    const bytes = this.#store.blob(hash) ?? (await this.#collect(hash, source));
+    return this.#call('putBlob', () => this.#store.putBlob(hash, bytes));
   }
 
   hasBlob(hash: ContentHash): Promise<boolean> {
-    return this.#call('hasBlob', () => this.#store.blobs.has(hash));
+    return this.#call('hasBlob', () => this.#store.blob(hash) !== undefined);
   }
 
-  getBlob(hash: ContentHash): Promise<Readable | undefined> {
+  getBlob(hash: ContentHash, from = 0): Promise<Readable | undefined> {
     return this.#call('getBlob', () => {
-      const bytes = this.#store.blobs.get(hash);
-      return bytes && streamOf(bytes);
+      const bytes = this.#store.blob(hash);
+      if (bytes === undefined) return undefined;
+      checkBlobFrom(hash, from, bytes.length);
+      return streamOf(bytes.subarray(from));
     });
+  }
+
+  async *blobs(): AsyncIterableIterator<readonly BlobInfo[]> {
+    const all = await this.#call('blobs', () => this.#store.blobs());
+    for (let i = 0; i < all.length; i += BLOB_BATCH) yield all.slice(i, i + BLOB_BATCH);
+  }
+
+  removeBlobs(hashes: readonly ContentHash[], storedBefore: string): Promise<void> {
+    return this.#call('removeBlobs', () => this.#store.removeBlobs(hashes, storedBefore));
   }
 
   announce(status: NodeStatus): Promise<void> {
@@ -214,10 +306,20 @@ class Handle implements MemoryHandle {
     if (this.#closing.signal.aborted) throw new LogClosedError();
   }
 
-  async #collect(body: Readable): Promise<Buffer> {
-    if (this.#closing.signal.aborted) body.destroy();
-    this.#checkOpen();
-    return buffer(body);
+  /** The bytes of a blob, after those that an earlier transfer brought. */
+  async #collect(hash: ContentHash, source: BlobSource): Promise<Buffer> {
+    const before = this.#store.partial(hash);
+    const chunks = [before];
+    try {
+      for await (const chunk of source.open(before.length)) chunks.push(chunk as Buffer);
+    } catch (error) {
+      this.#store.keepPartial(hash, Buffer.concat(chunks));
+      throw error;
+    }
+    const bytes = Buffer.concat(chunks);
+    // What came before may have been somebody's mistake.
+    if (before.length > 0 && contentHash(bytes) !== hash) return buffer(source.open(0));
+    return bytes;
   }
 
   /** Runs a step on the shared state, with whatever goes wrong on the way there and back. */

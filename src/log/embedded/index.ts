@@ -6,19 +6,24 @@ import { type Clock, systemClock, UnavailableError, UncertainError } from '../..
 import type { ContentHash, Position } from '../../tree/index.ts';
 import {
   type Appended,
+  type BlobInfo,
+  type BlobSource,
   type ChangeLog,
   type HeadMoved,
   type LogPromises,
   type LogRecord,
   type NodeStatus,
+  type SnapshotBody,
+  type SnapshotInfo,
   TrimmedError,
 } from '../change-log.ts';
-import { checkRecordBytes, checkTrim, LogClosedError, LogInUseError } from '../errors.ts';
+import { checkBlobBytes, checkRecordBytes, LogClosedError, LogInUseError, trimTarget } from '../errors.ts';
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Feed } from '../feed.ts';
 import { PeerList } from '../peers.ts';
+import { BlobFiles } from './blobs.ts';
 import { claimGroup } from './group.ts';
 import type { Reply, Request, WorkerData } from './protocol.ts';
-import { FileStore } from './store.ts';
+import { SnapshotFiles } from './snapshots.ts';
 
 export interface EmbeddedLogOptions {
   /** Folder of the log, absolute; made when missing. */
@@ -27,12 +32,15 @@ export interface EmbeddedLogOptions {
   readonly group?: string;
   /** How long to wait for another process that has the log open, in milliseconds. Default: 1000. */
   readonly waitMs?: number;
-  /** For forgetting nodes that are not heard of any more. */
+  /** For forgetting nodes that are not heard of any more and uploads that nobody continues, and for when a blob was stored. */
   readonly clock?: Clock;
   readonly peerTtlMs?: number;
 }
 
 const RECORD_BYTES_MAX = 32 * 1024 * 1024;
+const BLOB_BYTES_MAX = 64 * 1024 ** 3;
+/** How often uploads are looked for that nobody continues. */
+const CLEAN_EVERY_MS = 3600 * 1000;
 /** The newest records are kept in memory for readers who follow. */
 const RECENT_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -74,9 +82,11 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Chan
       throw error;
     }
   }
-  const files = new FileStore(folder);
-  await files.clean();
-  return new EmbeddedLog(worker, opened, files, options);
+  const clock = options.clock ?? systemClock;
+  const snapshots = new SnapshotFiles(folder, clock);
+  const blobs = new BlobFiles(folder, clock);
+  await snapshots.clean();
+  return new EmbeddedLog({ worker, opened, snapshots, blobs, clock, peerTtlMs: options.peerTtlMs });
 }
 
 async function firstReply(worker: Worker, folder: string): Promise<Extract<Reply, { kind: 'opened' }>> {
@@ -93,6 +103,15 @@ async function firstReply(worker: Worker, folder: string): Promise<Extract<Reply
   );
 }
 
+interface Parts {
+  readonly worker: Worker;
+  readonly opened: Extract<Reply, { kind: 'opened' }>;
+  readonly snapshots: SnapshotFiles;
+  readonly blobs: BlobFiles;
+  readonly clock: Clock;
+  readonly peerTtlMs: number | undefined;
+}
+
 interface Call {
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: unknown) => void;
@@ -101,9 +120,14 @@ interface Call {
 }
 
 class EmbeddedLog implements ChangeLog {
-  readonly promises: LogPromises = { durability: 'power-loss', recordBytesMax: RECORD_BYTES_MAX };
+  readonly promises: LogPromises = {
+    durability: 'power-loss',
+    recordBytesMax: RECORD_BYTES_MAX,
+    blobBytesMax: BLOB_BYTES_MAX,
+  };
   readonly #worker: Worker;
-  readonly #files: FileStore;
+  readonly #snapshots: SnapshotFiles;
+  readonly #blobs: BlobFiles;
   readonly #feed: Feed;
   readonly #peers: PeerList;
   readonly #calls = new Map<number, Call>();
@@ -112,20 +136,20 @@ class EmbeddedLog implements ChangeLog {
   #trimmed: Position;
   /** Bodies of appends under way, for the readers who follow. */
   readonly #bodies = new Map<number, Uint8Array>();
+  readonly #cleaning: Promise<void>;
+  readonly #closed = new AbortController();
   #closing: Promise<void> | undefined;
   #broken: Error | undefined;
 
-  constructor(
-    worker: Worker,
-    opened: Extract<Reply, { kind: 'opened' }>,
-    files: FileStore,
-    options: EmbeddedLogOptions,
-  ) {
+  constructor(parts: Parts) {
+    const { worker, opened, snapshots, blobs, clock } = parts;
     this.#worker = worker;
-    this.#files = files;
+    this.#snapshots = snapshots;
+    this.#blobs = blobs;
     this.#feed = new Feed(opened.head as Position, RECENT_BYTES_MAX);
-    this.#peers = new PeerList(options.clock ?? systemClock, options.peerTtlMs);
+    this.#peers = new PeerList(clock, parts.peerTtlMs);
     this.#trimmed = opened.trimmed as Position;
+    this.#cleaning = this.#cleanNowAndThen(clock);
     worker.on('message', (replies: readonly Reply[]) => {
       for (const reply of replies) this.#receive(reply);
     });
@@ -161,27 +185,43 @@ class EmbeddedLog implements ChangeLog {
 
   async putSnapshot(at: Position, body: Readable): Promise<void> {
     this.#checkOpen(body);
-    await this.#files.putSnapshot(at, body);
+    await this.#snapshots.put(at, body);
   }
 
-  async latestSnapshot(): Promise<{ at: Position; body: Readable } | undefined> {
+  async latestSnapshot(upTo?: Position): Promise<SnapshotBody | undefined> {
     this.#checkOpen();
-    return this.#files.latestSnapshot();
+    return this.#snapshots.latest(upTo);
   }
 
-  async putBlob(hash: ContentHash, body: Readable): Promise<void> {
-    this.#checkOpen(body);
-    await this.#files.putBlob(hash, body);
+  async snapshots(): Promise<readonly SnapshotInfo[]> {
+    this.#checkOpen();
+    return this.#snapshots.list();
+  }
+
+  async putBlob(hash: ContentHash, source: BlobSource): Promise<void> {
+    this.#checkOpen();
+    checkBlobBytes(hash, source.size, BLOB_BYTES_MAX);
+    await this.#blobs.put(hash, source);
   }
 
   async hasBlob(hash: ContentHash): Promise<boolean> {
     this.#checkOpen();
-    return this.#files.hasBlob(hash);
+    return this.#blobs.has(hash);
   }
 
-  async getBlob(hash: ContentHash): Promise<Readable | undefined> {
+  async getBlob(hash: ContentHash, from = 0): Promise<Readable | undefined> {
     this.#checkOpen();
-    return this.#files.getBlob(hash);
+    return this.#blobs.get(hash, from);
+  }
+
+  async *blobs(): AsyncIterableIterator<readonly BlobInfo[]> {
+    this.#checkOpen();
+    yield* this.#blobs.list();
+  }
+
+  async removeBlobs(hashes: readonly ContentHash[], storedBefore: string): Promise<void> {
+    this.#checkOpen();
+    await this.#blobs.remove(hashes, storedBefore);
   }
 
   async announce(status: NodeStatus): Promise<void> {
@@ -196,13 +236,14 @@ class EmbeddedLog implements ChangeLog {
 
   async trim(upTo: Position): Promise<void> {
     this.#checkOpen();
-    checkTrim(upTo, await this.#files.latestSnapshotAt());
+    const target = trimTarget(upTo, await this.#snapshots.positions());
     const reply = await this.#call(
-      (id) => ({ kind: 'trim', id, upTo }),
+      (id) => ({ kind: 'trim', id, upTo: target }),
       () => new LogClosedError(),
     );
     if (reply.kind !== 'trimmed') throw unexpected(reply);
     this.#trimmed = reply.trimmed as Position;
+    await this.#snapshots.removeBelow(target);
   }
 
   async trimmed(): Promise<Position> {
@@ -221,10 +262,22 @@ class EmbeddedLog implements ChangeLog {
       (id) => ({ kind: 'close', id }),
       () => new LogClosedError(),
     );
+    this.#closed.abort();
     this.#feed.close();
     this.#peers.close();
+    await this.#blobs.close();
+    await this.#cleaning;
     await done.catch(() => {});
     await this.#worker.terminate();
+  }
+
+  async #cleanNowAndThen(clock: Clock): Promise<void> {
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      // Nobody can be told, and there is another time.
+      await this.#blobs.clean().catch(() => {});
+      await clock.sleep(CLEAN_EVERY_MS, signal).catch(() => {});
+    }
   }
 
   async #load(after: Position): Promise<readonly LogRecord[]> {

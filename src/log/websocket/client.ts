@@ -1,17 +1,29 @@
+import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { type Logger, messageOf, silentLogger, systemClock, UnavailableError } from '../../base/index.ts';
 import type { ContentHash, Position } from '../../tree/index.ts';
-import type { Appended, ChangeLog, HeadMoved, LogPromises, LogRecord, NodeStatus } from '../change-log.ts';
-import { checkRecordBytes, LogClosedError, LogRefusedError } from '../errors.ts';
+import type {
+  Appended,
+  BlobInfo,
+  BlobSource,
+  ChangeLog,
+  HeadMoved,
+  LogPromises,
+  LogRecord,
+  NodeStatus,
+  SnapshotBody,
+  SnapshotInfo,
+} from '../change-log.ts';
+import { checkBlobBytes, checkRecordBytes, LogClosedError, LogRefusedError } from '../errors.ts';
 import { Wakeup } from '../wakeup.ts';
 import type { TlsIdentity } from './certificates.ts';
 import { connect } from './connect.ts';
 import { Connection } from './connection.ts';
 import { type ClusterSecrets, DEFAULT_GROUP, secretsOf } from './handshake.ts';
-import { checkReply, receive, sendBody, type TransferReply, type TransferRequest } from './transfer.ts';
+import { TransferLink, type TransferReply, type TransferRequest } from './transfer.ts';
 import { parseLogUrl } from './url.ts';
-import { bytesOf, type Reply, type Request } from './wire.ts';
+import { bytesOf, type Reply, type Request, unpackError } from './wire.ts';
 
 export interface WebSocketLogOptions {
   /** `ws://host:port`, `wss://host/path`, or `failover:(ws://a,ws://b)`. */
@@ -35,9 +47,11 @@ export interface WebSocketLogOptions {
   readonly heartbeatMs?: number;
 }
 
+/** Hashes in one message. */
+const REMOVE_BATCH = 10_000;
 const RETRY_MS = { first: 50, most: 2000, refused: 10_000 };
 /** Until the first server has said what it promises. */
-const ASSUMED: LogPromises = { durability: 'memory', recordBytesMax: 32 * 1024 * 1024 };
+const ASSUMED: LogPromises = { durability: 'memory', recordBytesMax: 32 * 1024 * 1024, blobBytesMax: 64 * 1024 ** 3 };
 
 /**
  * A log that another process serves. Returns at once and connects by itself, again and again; of several servers it stays with
@@ -118,24 +132,48 @@ class WebSocketLog implements ChangeLog {
   }
 
   async putSnapshot(at: Position, body: Readable): Promise<void> {
-    await this.#upload({ put: 'snapshot', at }, body);
+    try {
+      await this.#put({ put: 'snapshot', at }, () => body);
+    } finally {
+      body.destroy();
+    }
   }
 
-  async latestSnapshot(): Promise<{ at: Position; body: Readable } | undefined> {
-    const found = await this.#download({ get: 'snapshot' });
+  async latestSnapshot(upTo?: Position): Promise<SnapshotBody | undefined> {
+    const found = await this.#get({ get: 'snapshot', upTo });
     return found && { at: found.at!, body: found.body };
   }
 
-  async putBlob(hash: ContentHash, body: Readable): Promise<void> {
-    await this.#upload({ put: 'blob', hash }, body);
+  async snapshots(): Promise<readonly SnapshotInfo[]> {
+    const reply = await this.#call((id) => ({ kind: 'snapshots', id }));
+    if (reply.kind !== 'list') throw unexpected(reply);
+    return reply.json as readonly SnapshotInfo[];
+  }
+
+  async putBlob(hash: ContentHash, source: BlobSource): Promise<void> {
+    checkBlobBytes(hash, source.size, this.#promises.blobBytesMax);
+    await this.#put({ put: 'blob', hash, size: source.size }, (from) => source.open(from));
   }
 
   async hasBlob(hash: ContentHash): Promise<boolean> {
     return (await this.#call((id) => ({ kind: 'has-blob', id, hash }))).kind === 'yes';
   }
 
-  async getBlob(hash: ContentHash): Promise<Readable | undefined> {
-    return (await this.#download({ get: 'blob', hash }))?.body;
+  async getBlob(hash: ContentHash, from = 0): Promise<Readable | undefined> {
+    return (await this.#get({ get: 'blob', hash, from }))?.body;
+  }
+
+  async *blobs(): AsyncIterableIterator<readonly BlobInfo[]> {
+    const found = await this.#get({ get: 'blobs' });
+    if (found === undefined) return;
+    for await (const line of createInterface({ input: found.body })) yield JSON.parse(line) as readonly BlobInfo[];
+  }
+
+  async removeBlobs(hashes: readonly ContentHash[], storedBefore: string): Promise<void> {
+    for (let i = 0; i < hashes.length; i += REMOVE_BATCH) {
+      const json = { hashes: hashes.slice(i, i + REMOVE_BATCH), storedBefore };
+      await this.#call((id) => ({ kind: 'remove-blobs', id, json }));
+    }
   }
 
   async announce(status: NodeStatus): Promise<void> {
@@ -177,50 +215,57 @@ class WebSocketLog implements ChangeLog {
     return (await this.#connected()).call(request, { timeoutMs: this.#options.answerWaitMs ?? 5000 });
   }
 
-  async #upload(request: TransferRequest, body: Readable): Promise<void> {
-    let socket: WebSocket;
+  async #put(request: Extract<TransferRequest, { put: unknown }>, open: (from: number) => Readable): Promise<void> {
+    const link = await this.#openTransfer();
     try {
-      socket = await this.#openTransfer();
-    } catch (error) {
-      body.destroy();
-      throw error;
-    }
-    try {
-      const answer = receive<TransferReply>(socket);
-      socket.send(JSON.stringify(request));
-      // Whichever comes first: a server that refuses does not wait for the end.
-      await Promise.race([sendBody(socket, body), answer.first]);
-      checkReply(await answer.first);
+      link.say(request);
+      for (let reply = await link.hear<TransferReply>(); !('stored' in reply); ) {
+        if ('failed' in reply) throw unpackError(reply.failed);
+        if (!('send' in reply)) throw new UnavailableError('log-failed', 'the server of the log gave no answer');
+        const body = open(reply.send);
+        const next = link.hear<TransferReply>();
+        try {
+          // Whichever comes first: a server that refuses does not wait for the end.
+          await Promise.race([link.send(body), next]);
+        } finally {
+          next.catch(() => {});
+          body.destroy();
+        }
+        reply = await next;
+      }
     } finally {
-      body.destroy();
-      socket.close();
+      link.close();
     }
   }
 
-  async #download(request: TransferRequest): Promise<{ at?: Position; body: Readable } | undefined> {
-    const socket = await this.#openTransfer();
+  async #get(
+    request: Extract<TransferRequest, { get: unknown }>,
+  ): Promise<{ at?: Position; body: Readable } | undefined> {
+    const link = await this.#openTransfer();
     try {
-      const { first, body } = receive<TransferReply>(socket);
-      socket.send(JSON.stringify(request));
-      const reply = checkReply(await first);
+      const body = link.body();
+      link.say(request);
+      const reply = await link.hear<TransferReply>();
+      if ('failed' in reply) throw unpackError(reply.failed);
       if (!('found' in reply) || !reply.found) {
-        socket.close();
+        link.close();
         return undefined;
       }
-      body.once('end', () => socket.close());
+      body.once('end', () => link.close()).once('close', () => body.readableEnded || link.terminate());
       return reply.at === undefined ? { body } : { at: reply.at, body };
     } catch (error) {
-      socket.terminate();
+      link.terminate();
       throw error;
     }
   }
 
-  async #openTransfer(): Promise<WebSocket> {
+  async #openTransfer(): Promise<TransferLink> {
     const { url } = await this.#connected();
     const { socket } = await this.#connect(url, 'transfer');
+    const link = new TransferLink(socket);
     this.#transfers.add(socket);
     socket.once('close', () => this.#transfers.delete(socket));
-    return socket;
+    return link;
   }
 
   /** The connection, waiting for it a little. @throws UnavailableError  why there is none */

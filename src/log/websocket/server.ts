@@ -1,16 +1,16 @@
 import type { IncomingMessage, Server } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Logger, messageOf, silentLogger } from '../../base/index.ts';
 import type { Position } from '../../tree/index.ts';
-import type { ChangeLog, NodeStatus } from '../change-log.ts';
+import type { BlobSource, ChangeLog, NodeStatus } from '../change-log.ts';
 import { Wakeup } from '../wakeup.ts';
 import { admit, NotAdmittedError } from './admission.ts';
 import { whyNotCertificate } from './certificates.ts';
 import { type ClusterSecrets, DEFAULT_GROUP, secretsOf } from './handshake.ts';
 import { Heartbeat, Outlet } from './link.ts';
 import { Refusals } from './refusals.ts';
-import { receive, sendBody, type TransferReply, type TransferRequest } from './transfer.ts';
+import { TransferLink, type TransferRequest } from './transfer.ts';
 import {
   bytesOf,
   DEFAULT_PATH,
@@ -54,7 +54,14 @@ const STRANGERS_MAX = 100;
 
 /** Lets other nodes use a log over WebSocket. */
 export function serveLog(options: ServeLogOptions): LogServer {
-  const { log, server, path = DEFAULT_PATH, group = DEFAULT_GROUP, logger = silentLogger } = options;
+  const {
+    log,
+    server,
+    path = DEFAULT_PATH,
+    group = DEFAULT_GROUP,
+    logger = silentLogger,
+    heartbeatMs = 5000,
+  } = options;
   const secrets = secretsOf(options.secret);
   if (secrets.accepted.length === 0 || secrets.accepted.includes(''))
     throw new Error('a log is not served without a secret');
@@ -85,7 +92,7 @@ export function serveLog(options: ServeLogOptions): LogServer {
         whyNotCertificate: options.requireClientCertificate ? whyNotCertificate(request.socket) : undefined,
       };
       admit(webSocket, rules, ({ purpose }) => {
-        if (purpose === 'transfer') serveTransfer(webSocket, log);
+        if (purpose === 'transfer') serveTransfer(webSocket, log, heartbeatMs);
       })
         .finally(() => strangers--)
         .then(
@@ -95,7 +102,7 @@ export function serveLog(options: ServeLogOptions): LogServer {
             webSocket.once('close', () => clients.delete(webSocket));
             logger.info('log-client-connected', { client: hello.name, address });
             webSocket.once('close', () => logger.info('log-client-gone', { client: hello.name, address }));
-            new CallServer(webSocket, socket, log, options.heartbeatMs ?? 5000);
+            new CallServer(webSocket, socket, log, heartbeatMs);
           },
           (error) =>
             refusals.say({
@@ -198,6 +205,11 @@ class CallServer {
         return { kind: 'done', id };
       case 'has-blob':
         return { kind: (await this.#log.hasBlob(request.hash)) ? 'yes' : 'no', id };
+      case 'snapshots':
+        return { kind: 'list', id, json: await this.#log.snapshots() };
+      case 'remove-blobs':
+        await this.#log.removeBlobs(request.json.hashes, request.json.storedBefore);
+        return { kind: 'done', id };
       case 'announce':
         await this.#log.announce(request.json as NodeStatus);
         return { kind: 'done', id };
@@ -240,31 +252,46 @@ interface Subscription {
 }
 
 /** Serves the one transfer of a connection. */
-function serveTransfer(socket: WebSocket, log: ChangeLog): void {
-  const { first, body } = receive<TransferRequest>(socket);
-  const reply = (message: TransferReply) => socket.send(JSON.stringify(message));
+function serveTransfer(socket: WebSocket, log: ChangeLog, heartbeatMs: number): void {
+  const link = new TransferLink(socket);
+  const alive = setInterval(() => socket.readyState === socket.OPEN && socket.ping(), heartbeatMs).unref();
   const serve = async (): Promise<void> => {
-    const request = await first;
+    const request = await link.hear<TransferRequest>();
     if ('put' in request) {
-      if (request.put === 'blob') await log.putBlob(request.hash, body);
-      else await log.putSnapshot(request.at, body);
-      return reply({ stored: true });
-    }
-    if (request.get === 'blob') {
-      const blob = await log.getBlob(request.hash);
-      reply({ found: blob !== undefined });
-      if (blob !== undefined) await sendBody(socket, blob);
-      return;
-    }
-    const snapshot = await log.latestSnapshot();
-    if (snapshot === undefined) return reply({ found: false });
-    reply({ found: true, at: snapshot.at });
-    await sendBody(socket, snapshot.body);
+      const open = (from: number) => {
+        const body = link.body();
+        link.say({ send: from });
+        return body;
+      };
+      if (request.put === 'snapshot') await log.putSnapshot(request.at, open(0));
+      else await log.putBlob(request.hash, { size: request.size, open } satisfies BlobSource);
+      link.say({ stored: true });
+    } else await give(request);
+  };
+  const give = async (request: Extract<TransferRequest, { get: unknown }>): Promise<void> => {
+    const { at, body } = await find(request, log);
+    link.say({ found: body !== undefined, at });
+    if (body === undefined) return;
+    socket.once('close', () => body.destroy());
+    await link.send(body).catch((error) => link.say({ broken: packError(error) }));
   };
   serve()
-    .catch((error) => {
-      if (socket.readyState === socket.OPEN) reply({ failed: packError(error) });
-    })
-    // The client goes when it has what it wants; one that does not is cut off by its stalled transfer.
-    .finally(() => body.resume());
+    .catch((error) => link.say({ failed: packError(error) }))
+    .finally(() => {
+      clearInterval(alive);
+      link.close();
+    });
+}
+
+async function find(
+  request: Extract<TransferRequest, { get: unknown }>,
+  log: ChangeLog,
+): Promise<{ at?: Position; body?: Readable }> {
+  if (request.get === 'blob') return { body: await log.getBlob(request.hash, request.from) };
+  if (request.get === 'snapshot') return (await log.latestSnapshot(request.upTo)) ?? {};
+  return { body: Readable.from(lines(log.blobs()), { objectMode: false }) };
+}
+
+async function* lines(batches: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
+  for await (const batch of batches) yield Buffer.from(`${JSON.stringify(batch)}\n`);
 }

@@ -13,7 +13,7 @@ import { BlobMismatchError, LogClosedError } from '../errors.ts';
  * - `transfer`: one snapshot or blob, so that a long one holds up nobody; see transfer.ts.
  */
 
-/** Version of the protocol; both sides must have the same. History: 1, the first; 2, groups. */
+/** Version of the protocol; both sides must have the same. History: 1, the first; 2, groups, and transfers that resume. */
 export const PROTOCOL = 2;
 /** Where a log is served, unless its URL says otherwise. */
 export const DEFAULT_PATH = '/geoserver/cluster/log';
@@ -24,10 +24,15 @@ export const MESSAGE_OVERHEAD_BYTES = 64 * 1024;
 
 export type Request =
   | { readonly kind: 'append'; readonly id: number; readonly after: Position; readonly body: Uint8Array }
-  | { readonly kind: 'head' | 'trimmed' | 'peers' | 'cancel'; readonly id: number }
+  | { readonly kind: 'head' | 'trimmed' | 'snapshots' | 'peers' | 'cancel'; readonly id: number }
   | { readonly kind: 'trim' | 'read'; readonly id: number; readonly position: Position }
   | { readonly kind: 'has-blob'; readonly id: number; readonly hash: ContentHash }
   | { readonly kind: 'announce'; readonly id: number; readonly json: unknown }
+  | {
+      readonly kind: 'remove-blobs';
+      readonly id: number;
+      readonly json: { readonly hashes: readonly ContentHash[]; readonly storedBefore: string };
+    }
   /** So many more bytes may be sent to the reader of this number. */
   | { readonly kind: 'credit'; readonly id: number; readonly bytes: number };
 
@@ -35,7 +40,7 @@ export type Reply =
   | { readonly kind: 'appended' | 'head-moved' | 'position'; readonly id: number; readonly position: Position }
   | { readonly kind: 'done' | 'yes' | 'no'; readonly id: number }
   | { readonly kind: 'records'; readonly id: number; readonly records: readonly LogRecord[] }
-  | { readonly kind: 'nodes' | 'failed'; readonly id: number; readonly json: unknown };
+  | { readonly kind: 'nodes' | 'list' | 'failed'; readonly id: number; readonly json: unknown };
 
 type Message = Request | Reply;
 
@@ -60,6 +65,9 @@ const KINDS: readonly Message['kind'][] = [
   'records',
   'nodes',
   'failed',
+  'snapshots',
+  'remove-blobs',
+  'list',
 ];
 const NUMBER_OF = new Map(KINDS.map((kind, i) => [kind, i]));
 
@@ -88,7 +96,9 @@ export function encode(message: Message): Buffer {
     case 'has-blob':
       return withHead(Buffer.from(`.....${message.hash}`, 'latin1'), message);
     case 'announce':
+    case 'remove-blobs':
     case 'nodes':
+    case 'list':
     case 'failed':
       return withHead(Buffer.from(`.....${JSON.stringify(message.json)}`), message);
     case 'records':
@@ -117,7 +127,9 @@ export function decode(buffer: Buffer): Message {
     case 'has-blob':
       return { kind, id, hash: buffer.toString('latin1', 5) as ContentHash };
     case 'announce':
+    case 'remove-blobs':
     case 'nodes':
+    case 'list':
     case 'failed':
       return { kind, id, json: JSON.parse(buffer.toString('utf8', 5)) };
     case 'records':

@@ -1,0 +1,228 @@
+import { createHash, type Hash } from 'node:crypto';
+import { type FileHandle, mkdir, open, readdir, stat, utimes } from 'node:fs/promises';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { type Clock, UnavailableError } from '../../base/index.ts';
+import type { ContentHash } from '../../tree/index.ts';
+import type { BlobInfo, BlobSource } from '../change-log.ts';
+import { BlobMismatchError, checkBlobFrom } from '../errors.ts';
+import { openToRead, orMissing, publish, remove, writeBody } from './files.ts';
+
+/** An upload on which nothing has moved for so long gives way to another one of the same blob. */
+const STALLED_MS = 2000;
+/** An upload that nobody continues for so long is forgotten. */
+const PARTIAL_KEPT_MS = 24 * 3600 * 1000;
+const LIST_BATCH = 1000;
+const HASH = /^[0-9a-f]{64}$/;
+
+/**
+ * Blobs as files that are named by their hash, their time of change being when they were stored. A blob is there as a whole,
+ * and durable, or not at all; what came of one whose upload broke off waits in `incoming` to be continued.
+ */
+export class BlobFiles {
+  readonly #folder: string;
+  readonly #incoming: string;
+  readonly #clock: Clock;
+  readonly #uploads = new Map<ContentHash, Upload>();
+  /** The hash of what has come so far, so that it need not be read again; it is, after a restart. */
+  readonly #digests = new Map<ContentHash, { readonly size: number; readonly digest: Hash }>();
+  readonly #turns = new Map<ContentHash, Promise<unknown>>();
+
+  /** @param folder  of the log */
+  constructor(folder: string, clock: Clock) {
+    this.#folder = path.join(folder, 'blobs');
+    this.#incoming = path.join(folder, 'incoming');
+    this.#clock = clock;
+  }
+
+  /** @throws BlobMismatchError */
+  async put(hash: ContentHash, source: BlobSource): Promise<void> {
+    while (!(await this.#touch(hash))) {
+      const other = this.#uploads.get(hash);
+      if (other === undefined) return this.#upload(hash, source);
+      await this.#giveWay(other);
+    }
+  }
+
+  async has(hash: ContentHash): Promise<boolean> {
+    return (await orMissing(stat(this.#file(hash)))) !== undefined;
+  }
+
+  /** @throws RangeError */
+  async get(hash: ContentHash, from: number): Promise<Readable | undefined> {
+    const file = await openToRead(this.#file(hash));
+    if (file === undefined) return undefined;
+    try {
+      checkBlobFrom(hash, from, (await file.stat()).size);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    return file.createReadStream({ start: from, highWaterMark: 256 * 1024 });
+  }
+
+  async *list(): AsyncIterableIterator<readonly BlobInfo[]> {
+    let batch: BlobInfo[] = [];
+    for (const folder of (await orMissing(readdir(this.#folder))) ?? [])
+      for (const name of (await orMissing(readdir(path.join(this.#folder, folder)))) ?? []) {
+        const found = HASH.test(name) ? await orMissing(stat(this.#file(name as ContentHash))) : undefined;
+        if (found === undefined) continue;
+        batch.push({ hash: name as ContentHash, size: found.size, storedAt: found.mtime.toISOString() });
+        if (batch.length < LIST_BATCH) continue;
+        yield batch;
+        batch = [];
+      }
+    if (batch.length > 0) yield batch;
+  }
+
+  async remove(hashes: readonly ContentHash[], storedBefore: string): Promise<void> {
+    const beforeMs = Date.parse(storedBefore);
+    for (const hash of hashes)
+      await this.#inTurn(hash, async () => {
+        const found = await orMissing(stat(this.#file(hash)));
+        if (found !== undefined && found.mtimeMs < beforeMs) await remove(this.#file(hash));
+      });
+  }
+
+  /** Removes what came of uploads that nobody has continued for long. */
+  async clean(): Promise<void> {
+    const beforeMs = this.#clock.now() - PARTIAL_KEPT_MS;
+    for (const name of (await orMissing(readdir(this.#incoming))) ?? []) {
+      const hash = name as ContentHash;
+      if (this.#uploads.has(hash)) continue;
+      const file = path.join(this.#incoming, name);
+      const found = await orMissing(stat(file));
+      if (!found || (HASH.test(name) && found.mtimeMs >= beforeMs) || this.#uploads.has(hash)) continue;
+      this.#digests.delete(hash);
+      await remove(file);
+    }
+  }
+
+  /** Ends the uploads under way; they can be continued. */
+  async close(): Promise<void> {
+    const uploads = [...this.#uploads.values()];
+    for (const upload of uploads) upload.body?.destroy(new UnavailableError('log-closed', 'the log has been closed'));
+    await Promise.allSettled(uploads.map(({ done }) => done));
+  }
+
+  /** @returns whether it is there; then it counts as stored now */
+  #touch(hash: ContentHash): Promise<boolean> {
+    const now = this.#clock.now() / 1000;
+    return this.#inTurn(hash, async () => {
+      const file = this.#file(hash);
+      if ((await orMissing(stat(file))) === undefined) return false;
+      await utimes(file, now, now);
+      return true;
+    });
+  }
+
+  #upload(hash: ContentHash, source: BlobSource): Promise<void> {
+    const upload: Upload = { movedMs: this.#clock.monotonicMs(), body: undefined, done: Promise.resolve() };
+    this.#uploads.set(hash, upload);
+    const done = this.#complete(hash, source, upload).finally(() => this.#uploads.delete(hash));
+    upload.done = done.catch(() => {});
+    return done;
+  }
+
+  /** Waits for another upload of the same blob, or ends it when nothing moves. */
+  async #giveWay(other: Upload): Promise<void> {
+    const enough = new AbortController();
+    await Promise.race([other.done, this.#clock.sleep(STALLED_MS, enough.signal).catch(() => {})]);
+    enough.abort();
+    if (other.body === undefined || this.#clock.monotonicMs() - other.movedMs < STALLED_MS) return;
+    other.body.destroy(new UnavailableError('log-unreachable', 'nothing came any more, and another upload goes on'));
+    await other.done;
+  }
+
+  async #complete(hash: ContentHash, source: BlobSource, upload: Upload): Promise<void> {
+    await mkdir(this.#incoming, { recursive: true });
+    const incoming = path.join(this.#incoming, hash);
+    for (;;) {
+      const { from, actual } = await this.#receive(hash, source, upload);
+      if (actual === hash) break;
+      await remove(incoming);
+      this.#digests.delete(hash);
+      // What came before may have been somebody's mistake, or lost in a crash.
+      if (from === 0) throw new BlobMismatchError(hash, actual);
+    }
+    this.#digests.delete(hash);
+    await this.#inTurn(hash, async () => {
+      const now = this.#clock.now() / 1000;
+      await utimes(incoming, now, now);
+      await publish(incoming, this.#file(hash));
+    });
+  }
+
+  /** Receives what is missing. @returns where it began, and the hash of everything */
+  async #receive(
+    hash: ContentHash,
+    source: BlobSource,
+    upload: Upload,
+  ): Promise<{ from: number; actual: ContentHash }> {
+    const incoming = path.join(this.#incoming, hash);
+    const file = await open(incoming, 'a+');
+    try {
+      const begun = await this.#begun(hash, file, source.size);
+      const { digest, size: from } = begun;
+      let size = from;
+      try {
+        upload.body = source.open(from);
+        await writeBody(file, upload.body, (chunk) => {
+          upload.movedMs = this.#clock.monotonicMs();
+          digest.update(chunk);
+          size += chunk.length;
+          if (size > source.size) throw new SurplusError();
+        });
+      } catch (error) {
+        this.#digests.set(hash, { size, digest });
+        if (!(error instanceof SurplusError)) throw error;
+      }
+      return { from, actual: digest.digest('hex') as ContentHash };
+    } finally {
+      upload.body = undefined;
+      await file.close();
+    }
+  }
+
+  /** What is there already, and its hash so far. */
+  async #begun(hash: ContentHash, file: FileHandle, most: number): Promise<{ size: number; digest: Hash }> {
+    const known = this.#digests.get(hash);
+    this.#digests.delete(hash);
+    const { size } = await file.stat();
+    if (size > most) {
+      await file.truncate(0);
+      return { size: 0, digest: createHash('sha256') };
+    }
+    if (known?.size === size) return known;
+    const digest = createHash('sha256');
+    for await (const chunk of file.createReadStream({ start: 0, autoClose: false })) digest.update(chunk as Buffer);
+    return { size, digest };
+  }
+
+  /** One after the other for each blob, so that none goes away while it is being put. */
+  #inTurn<T>(hash: ContentHash, step: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(hash) ?? Promise.resolve()).then(step);
+    const settled = turn
+      .catch(() => {})
+      .then(() => {
+        if (this.#turns.get(hash) === settled) this.#turns.delete(hash);
+      });
+    this.#turns.set(hash, settled);
+    return turn;
+  }
+
+  #file(hash: ContentHash): string {
+    return path.join(this.#folder, hash.slice(0, 2), hash);
+  }
+}
+
+interface Upload {
+  /** When the last bytes came, by the monotonic clock. */
+  movedMs: number;
+  body: Readable | undefined;
+  /** Resolves when it has ended, one way or the other. */
+  done: Promise<void>;
+}
+
+/** More bytes came than were announced. */
+class SurplusError extends Error {}

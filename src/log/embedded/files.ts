@@ -1,0 +1,69 @@
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+
+/** Syncs as it goes, so that no append waits behind everything that a big body has left in the system's memory. */
+const SYNC_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Writes a body behind what is in a file; on disk when it resolves.
+ * @param each  given every chunk before it is written; what it throws ends the body
+ */
+export async function writeBody(file: FileHandle, body: Readable, each: (chunk: Uint8Array) => void): Promise<void> {
+  try {
+    let unsynced = 0;
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      each(chunk);
+      await writeWhole(file, chunk);
+      unsynced += chunk.length;
+      if (unsynced < SYNC_BYTES) continue;
+      await file.datasync();
+      unsynced = 0;
+    }
+    await file.sync();
+  } finally {
+    body.destroy();
+  }
+}
+
+async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten;
+}
+
+/** Gives a file its place; durable when it resolves. */
+export async function publish(file: string, target: string): Promise<void> {
+  const folder = path.dirname(target);
+  const made = await mkdir(folder, { recursive: true });
+  await rename(file, target);
+  await syncFolder(folder);
+  if (made !== undefined)
+    for (let at = folder; at.length >= path.dirname(made).length; at = path.dirname(at)) await syncFolder(at);
+}
+
+/** Opened before it is returned, so that it can be read though its name goes away; undefined when there is no such file. */
+export async function openToRead(file: string): Promise<FileHandle | undefined> {
+  return orMissing(open(file, 'r'));
+}
+
+/** What was asked for, or undefined when the file is not there. */
+export async function orMissing<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+export async function remove(file: string): Promise<void> {
+  await rm(file, { recursive: true, force: true });
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
