@@ -1,5 +1,7 @@
+import { type Clock, type Logger, messageOf } from '../base/index.ts';
 import type { CatalogView, Draft } from '../catalog/index.ts';
 import type { ContentHash, TreePath, TreeStore } from '../tree/index.ts';
+import type { Origin, WriteRequest, Written } from './types.ts';
 
 /** A file that somebody changed in a data directory, by hand. */
 export interface Edit {
@@ -20,12 +22,66 @@ export function editOf(store: TreeStore, path: TreePath, before: ContentHash | u
   return { path, before, bytes: store.readDisk(path) };
 }
 
+/** The change that makes everybody's files what this directory holds by now; its result is what differed. */
+export function publishingWhatIsFound(
+  store: TreeStore,
+  origin: Origin,
+): WriteRequest<readonly Edit[], readonly TreePath[]> {
+  return {
+    origin,
+    prepare: () => findEdits(store),
+    // Whatever else was written meanwhile has been written over the edit on disk, or will be: look again.
+    stillHolds: (edits, draft) => edits.every((edit) => stillApplies(edit, draft)),
+    evaluate(draft, edits) {
+      for (const edit of edits) applyEdit(edit, draft);
+      return edits.map(({ path }) => path);
+    },
+  };
+}
+
+/**
+ * Publishes edits that were found when a node came back, as soon as that is possible; what others have changed since then stays
+ * theirs.
+ *
+ * @param why  what history will say
+ */
+export async function publishEdits(
+  edits: readonly Edit[],
+  ports: {
+    readonly why: string;
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly signal: AbortSignal;
+    write(request: WriteRequest<undefined, readonly TreePath[]>): Promise<Written<readonly TreePath[]>>;
+  },
+): Promise<void> {
+  const { why, clock, logger, signal } = ports;
+  for (let pauseMs = 100; !signal.aborted; pauseMs = Math.min(5000, pauseMs * 2)) {
+    try {
+      const { result, position } = await ports.write({
+        origin: { by: 'system', why },
+        evaluate(draft) {
+          const good = edits.filter((edit) => stillApplies(edit, draft));
+          for (const edit of good) applyEdit(edit, draft);
+          return good.map(({ path }) => path);
+        },
+      });
+      const kept = edits.map(({ path }) => path).filter((path) => !result.includes(path));
+      logger.warn('edits-published', { position, paths: result.slice(0, 100), changedByOthers: kept.slice(0, 100) });
+      return;
+    } catch (error) {
+      logger.warn('edits-unpublished', { reason: messageOf(error) });
+      await clock.sleep(pauseMs, signal).catch(() => {});
+    }
+  }
+}
+
 /** Whether nobody else has changed the file meanwhile. */
-export function stillApplies(edit: Edit, view: CatalogView): boolean {
+function stillApplies(edit: Edit, view: CatalogView): boolean {
   return view.hash(edit.path) === edit.before;
 }
 
-export function applyEdit(edit: Edit, draft: Draft): void {
+function applyEdit(edit: Edit, draft: Draft): void {
   if (edit.bytes) draft.put(edit.path, edit.bytes);
   else draft.delete(edit.path);
 }

@@ -25,6 +25,8 @@ export interface FollowerPorts {
   /** The log has answered, or not; and how far it is known to be. */
   onReached(head?: Position): void;
   onUnreachable(error: unknown): void;
+  /** The tree is not what the log says. */
+  onDiverged(error: DigestMismatchError): void;
   /** Must not go on; undefined: may again. */
   onHalted(reason: string | undefined, error?: unknown): void;
   /** A batch of records has been applied. */
@@ -151,6 +153,7 @@ export class Follower {
 
   #differs(error: DigestMismatchError): void {
     this.#mismatch = error;
+    this.#ports.onDiverged(error);
     this.#ports.logger.error('digest-mismatch', { position: error.position, reason: error.message });
     this.#ports.onHalted(`${error.message}; the difference is being mended`);
     this.restart();

@@ -14,6 +14,7 @@ import {
   type TreeStore,
   writeSnapshot,
 } from '../tree/index.ts';
+import type { Divergences } from './divergences.ts';
 import { type Edit, editOf } from './edits.ts';
 import { latestSnapshot, logIdOf, RefusedError, recordAfter } from './origin.ts';
 import { rebuild } from './rebuild.ts';
@@ -28,6 +29,11 @@ export interface JoinParts {
   readonly logUrl: string;
   /** The cluster's state is to be taken, whatever this directory holds; its files are moved aside. */
   readonly adopt: boolean;
+  /** What becomes of files that were changed while the node was down. */
+  readonly onDrift: OnDrift;
+  /** What a node does that holds more than its log. */
+  readonly onAhead: OnAhead;
+  readonly divergences: Divergences;
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
@@ -38,9 +44,18 @@ export interface JoinOptions {
   readonly signal: AbortSignal;
   /** Called when joining has to wait for somebody else. */
   onWaiting(reason: string): void;
-  /** Called when files of a primary were changed while it was down: they are to be published. */
-  onEdits(edits: readonly Edit[]): void;
+  /** Called with files that a primary has and the log has not: they are to be published. `why` is for history. */
+  onEdits(edits: readonly Edit[], why: string): void;
 }
+
+/**
+ * Files that were changed by hand while a node was down: `publish` makes a change of them, where the node is a primary; `restore`
+ * (and a replica, always) moves them aside and takes the cluster's; `refuse` does not let the node start.
+ */
+export type OnDrift = 'publish' | 'restore' | 'refuse';
+
+/** A log that has lost records which this node holds: `publish` appends the difference anew, as one change, on a primary. */
+export type OnAhead = 'refuse' | 'publish';
 
 /**
  * Brings a directory and a log together. Afterwards the tree is the log's state at the tree's position (or, after a crash, will
@@ -91,8 +106,9 @@ export class Joining {
   aheadText(position: Position, head: Position): string {
     return (
       `this node is at position ${position}, and the log ${this.#parts.logUrl} ends at ${head}: the log has lost records ` +
-      `(it was restored from a backup, or its engine did not sync). Restore the log, or start this node with \`adopt\` to ` +
-      `take the log's state; its own files are then kept in ${this.#parts.clusterDir}/aside-*`
+      '(it was restored from a backup, or its engine did not sync). Restore the log; or start this node with ' +
+      '`--on-ahead publish`, which appends what the log has lost from the files here, or with `--adopt`, which takes ' +
+      `the log's state and keeps these files in ${this.#parts.clusterDir}/aside-*`
     );
   }
 
@@ -142,7 +158,7 @@ export class Joining {
       snapshot.discard();
       throw new RefusedError(
         `the data directory holds ${store.tree.files} files that are not the state of the log ${logUrl} (${snapshot.logId}): ` +
-          'start with an empty directory, or with `adopt` to take the cluster’s state; ' +
+          'start with an empty directory, or with `--adopt` to take the cluster’s state; ' +
           `the present files are then kept in ${this.#parts.clusterDir}/aside-*`,
       );
     }
@@ -167,25 +183,72 @@ export class Joining {
   // ---- a directory that has followed a log
 
   async #resume(log: ChangeLog, head: Position, options: JoinOptions): Promise<void> {
-    const { store, logger } = this.#parts;
+    const { store, logger, onAhead } = this.#parts;
     const recorded = this.#certain();
     const trimmed = await log.trimmed();
     const refusal = await this.#whyNotResume(log, { recorded, head, trimmed, signal: options.signal });
     if (refusal !== undefined) {
-      if (!this.#mayAdopt || head === START) throw new RefusedError(refusal);
-      logger.warn('log-adopted', { reason: refusal });
+      const { text, reason } = refusal;
+      if (reason === 'ahead' && onAhead === 'publish' && options.role === 'both')
+        return this.#giveBack(log, head, options);
+      if (!this.#mayAdopt || head === START) throw new RefusedError(text);
+      logger.warn('log-adopted', { reason: text });
       await this.#restore(await latestSnapshot(log), this.#aside());
       return;
     }
     if (store.incomplete || store.tree.position < trimmed) {
       logger.info('snapshot-needed', { position: store.tree.position, trimmed, incomplete: store.incomplete });
       await this.#restore(await latestSnapshot(log), undefined);
-    } else if (this.#comparableFrom <= recorded.position && store.tree.digest !== recorded.digest) {
-      // Somebody changed files while the node was down. They go into the order of changes, not around it.
-      logger.warn('directory-differs', { position: recorded.position });
-      const edits = await this.mend(log, recorded.digest, options.signal);
-      if (options.role === 'both') options.onEdits(edits);
+      return;
     }
+    // After a crash the files are a mixture, until the records that were being written have been applied again.
+    if (this.#comparableFrom <= recorded.position) await this.#compare(log, recorded, options);
+  }
+
+  /** Compares the files with what this node's state says of them, and that with the log. */
+  async #compare(log: ChangeLog, recorded: Certain, { role, signal, onEdits }: JoinOptions): Promise<void> {
+    const { store, logger, onDrift, name, divergences } = this.#parts;
+    const { position, digest, logDigest } = recorded;
+    if (logDigest !== undefined) {
+      // The process ended before it could mend itself. Its own files are not what anybody wanted: they are not published.
+      divergences.noticed({ position, expected: logDigest, found: digest });
+      await this.mend(log, logDigest, signal);
+    } else if (store.tree.digest !== digest) {
+      // Somebody changed files while the node was down. They go into the order of changes, not around it.
+      logger.warn('directory-differs', { position });
+      if (onDrift === 'refuse') throw await this.#refuseDrift(log, signal);
+      const edits = await this.mend(log, digest, signal);
+      if (role === 'both' && onDrift === 'publish')
+        onEdits(edits, `files changed by hand on node ${name} while it was down`);
+    }
+  }
+
+  async #refuseDrift(log: ChangeLog, signal: AbortSignal): Promise<RefusedError> {
+    const { store, clusterDir } = this.#parts;
+    const { differing } = await rebuild({ log, store, logId: this.logId, upTo: store.tree.position, signal });
+    const [more, first] = [differing.length - 20, differing.slice(0, 20).join(', ')];
+    return new RefusedError(
+      `${differing.length} files of the data directory were changed while this node was down: ${first}` +
+        `${more > 0 ? ` and ${more} more` : ''}. Start it with \`--on-drift publish\` to make them a change of the cluster, ` +
+        `or with \`--on-drift restore\` to take the cluster's files and keep these in ${clusterDir}/aside-*`,
+    );
+  }
+
+  /** The log has lost records: what their changes made of the files, this node appends again, as far as nobody else has. */
+  async #giveBack(log: ChangeLog, head: Position, { signal, onEdits }: JoinOptions): Promise<void> {
+    const { store, logger, name } = this.#parts;
+    const { position } = store.tree;
+    const why = `what the log had lost of positions ${head + 1} to ${position}, from the files of node ${name}`;
+    if (head === START) {
+      await store.unbind();
+      logger.warn('log-begun-again', { position });
+      return this.#begin(log);
+    }
+    const { snapshot, differing, tree } = await rebuild({ log, store, logId: this.logId, upTo: head, signal });
+    const edits = differing.map((path) => editOf(store, path, tree.stat(path)?.hash));
+    await this.#restore(snapshot, this.#aside());
+    logger.warn('log-behind', { position, head, differing: differing.length, paths: differing.slice(0, 100) });
+    onEdits(edits, why);
   }
 
   /** Where this node is, as far as it is certain of it: while records are replayed after a crash, where it was before. */
@@ -205,24 +268,26 @@ export class Joining {
       readonly trimmed: Position;
       readonly signal: AbortSignal;
     },
-  ): Promise<string | undefined> {
+  ): Promise<{ readonly text: string; readonly reason: 'ahead' | 'another' } | undefined> {
     const { store, logUrl } = this.#parts;
     const { recorded, head, trimmed, signal } = options;
+    const another = (text: string) => ({ text, reason: 'another' as const });
+    const ahead = () => ({ text: this.aheadText(reached, head), reason: 'ahead' as const });
     const reached = Math.max(recorded.position, store.incomplete ? START : this.#comparableFrom) as Position;
-    if (head === START) return this.aheadText(reached, head);
+    if (head === START) return ahead();
     const logId = await logIdOf(log);
     if (logId !== recorded.logId)
-      return (
+      return another(
         `this node follows the log ${recorded.logId}, and ${logUrl} is the log ${logId}: ` +
-        'give the node its own log, or start it with `adopt` to take the state of this one'
+          'give the node its own log, or start it with `--adopt` to take the state of this one',
       );
-    if (head < reached) return this.aheadText(reached, head);
+    if (head < reached) return ahead();
     if (recorded.position > trimmed && !store.incomplete) {
       const record = await recordAfter(log, (recorded.position - 1) as Position, signal);
-      if (record && record.digest !== recorded.digest)
-        return (
+      if (record && record.digest !== (recorded.logDigest ?? recorded.digest))
+        return another(
           `the log ${logUrl} has another record at position ${recorded.position} than the one this node has applied: ` +
-          'it was restored from a backup and written since. Restore the log, or start this node with `adopt` to take its state'
+            'it was restored from a backup and written since. Restore the log, or start this node with `--adopt` to take its state',
         );
     }
     return undefined;
@@ -235,9 +300,9 @@ export class Joining {
    * @returns how the files were
    */
   async mend(log: ChangeLog, expected: Digest, signal: AbortSignal): Promise<readonly Edit[]> {
-    const { store, logger } = this.#parts;
+    const { store, logger, divergences } = this.#parts;
     const { position } = store.tree;
-    const { snapshot, differing, tree } = await rebuild({ log, store, logId: this.logId, signal });
+    const { snapshot, differing, tree } = await rebuild({ log, store, logId: this.logId, upTo: position, signal });
     if (snapshot.position === position && snapshot.digest !== expected)
       throw new RefusedError(
         `the log contradicts itself at position ${position}: its records lead to the digest ${snapshot.digest}, ` +
@@ -246,6 +311,7 @@ export class Joining {
     const edits = differing.map((path) => editOf(store, path, tree.stat(path)?.hash));
     const aside = this.#aside();
     await this.#restore(snapshot, aside);
+    divergences.mended(differing, aside);
     logger.warn('tree-mended', { position, differing: differing.length, paths: differing.slice(0, 100), aside });
     return edits;
   }
@@ -267,6 +333,8 @@ interface Certain {
   readonly logId: string;
   readonly position: Position;
   readonly digest: Digest;
+  /** What the log says instead, if so. */
+  readonly logDigest?: Digest;
 }
 
 async function hashOf(body: Readable): Promise<{ hash: ContentHash; size: number }> {

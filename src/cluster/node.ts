@@ -1,18 +1,13 @@
 import { type Clock, type Logger, messageOf, UnavailableError } from '../base/index.ts';
 import { type Catalog, type CatalogView, draftOf } from '../catalog/index.ts';
 import type { ChangeLog, NodeState, NodeStatus } from '../log/index.ts';
-import {
-  type Digest,
-  type Position,
-  RECORD_FORMAT,
-  type TreePath,
-  type TreeStore,
-  writeSnapshot,
-} from '../tree/index.ts';
+import { type Digest, type Position, RECORD_FORMAT, type TreeStore } from '../tree/index.ts';
 import { fetchBlobs } from './blobs.ts';
 import { conditionOf } from './condition.ts';
-import { applyEdit, type Edit, findEdits, stillApplies } from './edits.ts';
+import type { Divergence, Divergences } from './divergences.ts';
+import { findEdits, publishEdits, publishingWhatIsFound } from './edits.ts';
 import { Follower } from './follower.ts';
+import { Housekeeping } from './housekeeping.ts';
 import type { Joining } from './join.ts';
 import type { LogLink } from './link.ts';
 import { Membership } from './membership.ts';
@@ -47,8 +42,11 @@ export interface NodeParts {
   readonly store: TreeStore;
   readonly catalog: Catalog;
   readonly joining: Joining;
+  readonly divergences: Divergences;
   /** A primary puts a snapshot into the log after so many records. */
   readonly snapshotEveryRecords: number;
+  /** So many records stay in the log below a snapshot. */
+  readonly retainRecords: number;
 }
 
 /** How long a read waits for the log's answer, and then for what is to be applied. */
@@ -90,8 +88,7 @@ export class Node implements ClusterNode {
   #since: string;
   /** When this node last held everything that it knew to be in the log. */
   #inStepMs: number;
-  #snapshotAt: Position | undefined;
-  #snapshotting: Promise<Position> | undefined;
+  readonly #housekeeping: Housekeeping;
 
   constructor(parts: NodeParts) {
     const { clock, random, logger, store, catalog, link, joining } = parts;
@@ -122,7 +119,10 @@ export class Node implements ClusterNode {
             this.#started.resolve();
             this.#lookAround();
           },
-          onEdits: (edits) => void this.#publish(edits),
+          onEdits: (edits, why) => {
+            const { signal } = this.#closing;
+            void publishEdits(edits, { why, clock, logger, signal, write: (request) => this.write(request) });
+          },
         });
         this.#onJoined(head);
       },
@@ -131,6 +131,7 @@ export class Node implements ClusterNode {
       isPaused: () => this.#role === 'paused',
       onReached: (head) => this.#reached(head),
       onUnreachable: (error) => this.#failed(error),
+      onDiverged: ({ position, expected, found }) => parts.divergences.noticed({ position, expected, found }),
       onHalted: (reason, error) => this.#halt(reason, error),
       onBatch: () => this.#lookAround(),
     });
@@ -167,6 +168,18 @@ export class Node implements ClusterNode {
         this.#lookAround();
       },
       onPeers: (peers) => this.#compare(peers),
+    });
+    this.#housekeeping = new Housekeeping({
+      clock,
+      random,
+      logger,
+      log: () => link.get(),
+      tree: store.tree,
+      logId: () => this.logId,
+      members: () => this.members(),
+      snapshotEveryRecords: parts.snapshotEveryRecords,
+      retainRecords: parts.retainRecords,
+      signal: this.#closing.signal,
     });
     this.#replica.onApplied((position) => this.#remember(position));
   }
@@ -241,11 +254,13 @@ export class Node implements ClusterNode {
     return this.#replica.onApplied(listener);
   }
 
-  snapshot(): Promise<Position> {
-    this.#snapshotting ??= this.#putSnapshot().finally(() => {
-      this.#snapshotting = undefined;
-    });
-    return this.#snapshotting;
+  async snapshot(): Promise<Position> {
+    this.#mustFollow();
+    return this.#housekeeping.snapshot();
+  }
+
+  divergences(): readonly Divergence[] {
+    return this.#parts.divergences.list();
   }
 
   async reload(origin: Origin): Promise<Reloaded> {
@@ -257,16 +272,7 @@ export class Node implements ClusterNode {
       await withinMs(clock, MEND_WAIT_MS_MAX, this.#follower.mend(), 'mending the files');
       return { outcome: 'undone', paths };
     }
-    const { result: paths } = await this.write<readonly Edit[], readonly TreePath[]>({
-      origin,
-      prepare: () => findEdits(store),
-      // Whatever else was written meanwhile has been written over the edit on disk, or will be: look again.
-      stillHolds: (edits, draft) => edits.every((edit) => stillApplies(edit, draft)),
-      evaluate(draft, edits) {
-        for (const edit of edits) applyEdit(edit, draft);
-        return edits.map(({ path }) => path);
-      },
-    });
+    const { result: paths } = await this.write(publishingWhatIsFound(store, origin));
     return { outcome: paths.length > 0 ? 'published' : 'nothing', paths };
   }
 
@@ -291,7 +297,8 @@ export class Node implements ClusterNode {
     this.#closing.abort();
     this.#replica.waiters.rejectAll(new UnavailableError('closing', `node ${this.name} is shutting down`));
     await this.#loops;
-    await this.#snapshotting?.catch(() => {});
+    await this.#housekeeping.closed();
+    await this.#parts.divergences.saved();
     await this.#parts.store.close();
     await this.#parts.link.close();
   }
@@ -439,9 +446,7 @@ export class Node implements ClusterNode {
     if (this.#recentUpTo !== undefined && position > this.#recentUpTo) this.#recentUpTo = position;
     this.#digests.set(position, this.digest);
     if (this.#digests.size > DIGESTS_KEPT) this.#digests.delete(this.#digests.keys().next().value!);
-    const { snapshotEveryRecords } = this.#parts;
-    this.#snapshotAt ??= position;
-    if (this.#role === 'both' && position - this.#snapshotAt >= snapshotEveryRecords) this.#snapshotSoon(position);
+    if (this.#role === 'both') this.#housekeeping.applied(position);
   }
 
   /** The log's tail, for changes that are sent again and were applied before this node came to its position. */
@@ -473,65 +478,6 @@ export class Node implements ClusterNode {
       this.#alarms.add(name);
       this.#parts.logger.error('peer-differs', { peer: name, position, digest, own });
     }
-  }
-
-  /** Files that were changed while this node was down; what others have changed since then stays theirs. */
-  async #publish(edits: readonly Edit[]): Promise<void> {
-    const { clock, logger } = this.#parts;
-    const { signal } = this.#closing;
-    for (let pauseMs = 100; !signal.aborted; pauseMs = Math.min(5000, pauseMs * 2)) {
-      try {
-        const { result, position } = await this.write({
-          origin: { by: 'system', why: `files changed by hand on node ${this.name} while it was down` },
-          evaluate(draft) {
-            const good = edits.filter((edit) => stillApplies(edit, draft));
-            for (const edit of good) applyEdit(edit, draft);
-            return good.map(({ path }) => path);
-          },
-        });
-        const kept = edits.map(({ path }) => path).filter((path) => !result.includes(path));
-        logger.warn('edits-published', { position, paths: result.slice(0, 100), changedByOthers: kept.slice(0, 100) });
-        return;
-      } catch (error) {
-        logger.warn('edits-unpublished', { reason: messageOf(error) });
-        await clock.sleep(pauseMs, signal).catch(() => {});
-      }
-    }
-  }
-
-  // ---- snapshots
-
-  #snapshotSoon(position: Position): void {
-    // Now, so that the next record does not ask again.
-    this.#snapshotAt = position;
-    void this.#snapshotIfDue().catch((error) =>
-      this.#parts.logger.warn('snapshot-failed', { position, reason: messageOf(error) }),
-    );
-  }
-
-  /** Another primary may just have put one. */
-  async #snapshotIfDue(): Promise<void> {
-    const { link, snapshotEveryRecords, clock, random } = this.#parts;
-    await clock.sleep(random() * 5000, this.#closing.signal);
-    const latest = await link.get().latestSnapshot();
-    latest?.body.destroy();
-    if (latest && this.position - latest.at < snapshotEveryRecords) this.#snapshotAt = latest.at;
-    else await this.snapshot();
-  }
-
-  async #putSnapshot(): Promise<Position> {
-    this.#mustFollow();
-    const { clock, logger, store, link } = this.#parts;
-    const startedMs = clock.monotonicMs();
-    const { position: at, body } = writeSnapshot(store.tree, this.logId);
-    // Also when it fails: the store writes nothing while the body is being read.
-    await link
-      .get()
-      .putSnapshot(at, body)
-      .finally(() => body.destroy());
-    this.#snapshotAt = at;
-    logger.info('snapshot', { position: at, tookMs: Math.round(clock.monotonicMs() - startedMs) });
-    return at;
   }
 }
 

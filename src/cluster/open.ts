@@ -2,12 +2,16 @@ import path from 'node:path';
 import { type Clock, type Logger, messageOf } from '../base/index.ts';
 import { Catalog } from '../catalog/index.ts';
 import type { ChangeLog } from '../log/index.ts';
-import { type FileSystem, TreeStore } from '../tree/index.ts';
+import { type FileSystem, nodeFileSystem, TreeStore } from '../tree/index.ts';
 import { fetchBlob } from './blobs.ts';
-import { Joining } from './join.ts';
+import { Divergences } from './divergences.ts';
+import { Joining, type OnAhead, type OnDrift } from './join.ts';
 import { LogLink } from './link.ts';
 import { Node } from './node.ts';
 import type { ClusterNode, Role } from './types.ts';
+
+const SNAPSHOT_EVERY_RECORDS = 10_000;
+const RETAIN_RECORDS = 100_000;
 
 export interface OpenNodeOptions {
   /** The data directory; made when it is not there. */
@@ -30,8 +34,17 @@ export interface OpenNodeOptions {
   readonly logger: Logger;
   /** Take the cluster's state even if this directory holds another one, which is moved aside then. Default: refuse. */
   readonly adopt?: boolean;
+  /** Files that were changed by hand while the node was down. Default: `publish`. */
+  readonly onDrift?: OnDrift;
+  /** A log that has lost what this node holds. Default: `refuse`. */
+  readonly onAhead?: OnAhead;
   /** A primary puts a snapshot into the log after so many records. Default: 10,000. */
   readonly snapshotEveryRecords?: number;
+  /**
+   * So many records below a snapshot stay in the log, for history and for nodes that come back; older ones are removed. More
+   * stay while a node that is heard of has still to apply them. Default: 100,000.
+   */
+  readonly retainRecords?: number;
   /** Default: the real one. */
   readonly system?: FileSystem;
 }
@@ -69,9 +82,26 @@ export async function openNode(options: OpenNodeOptions): Promise<ClusterNode> {
   });
   for (const { path: file, problem } of catalog.broken()) logger.warn('file-broken', { file, problem });
 
-  const adopt = options.adopt ?? false;
-  const joining = new Joining({ name, store, catalog, clusterDir, logUrl, adopt, clock, random, logger });
-  const snapshotEveryRecords = options.snapshotEveryRecords ?? 10_000;
+  const divergences = new Divergences({
+    system: options.system ?? nodeFileSystem,
+    file: `${clusterDir}/divergences.json`,
+    clock,
+    logger,
+  });
+  const joining = new Joining({
+    name,
+    store,
+    catalog,
+    clusterDir,
+    logUrl,
+    adopt: options.adopt ?? false,
+    onDrift: options.onDrift ?? 'publish',
+    onAhead: options.onAhead ?? 'refuse',
+    divergences,
+    clock,
+    random,
+    logger,
+  });
   const node = new Node({
     name,
     url,
@@ -85,7 +115,9 @@ export async function openNode(options: OpenNodeOptions): Promise<ClusterNode> {
     store,
     catalog,
     joining,
-    snapshotEveryRecords,
+    divergences,
+    snapshotEveryRecords: options.snapshotEveryRecords ?? SNAPSHOT_EVERY_RECORDS,
+    retainRecords: options.retainRecords ?? RETAIN_RECORDS,
   });
   try {
     await node.start();

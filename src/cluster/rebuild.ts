@@ -17,7 +17,7 @@ import {
 import { latestSnapshot } from './origin.ts';
 
 export interface Rebuilt {
-  /** The log's state at the position of the store's tree (or at the latest snapshot's, when that is later). */
+  /** The log's state at the position asked for (or at the latest snapshot's, when that is later). */
   readonly snapshot: Snapshot;
   /** Files that are not the same here, on disk or in the tree; in order. */
   readonly differing: readonly TreePath[];
@@ -33,12 +33,13 @@ export async function rebuild(parts: {
   readonly log: ChangeLog;
   readonly store: TreeStore;
   readonly logId: string;
+  readonly upTo: Position;
   readonly signal: AbortSignal;
 }): Promise<Rebuilt> {
-  const { log, store, logId, signal } = parts;
+  const { log, store, logId, upTo, signal } = parts;
   const tree = await listSnapshot(await latestSnapshot(log));
   const contents = new Map<ContentHash, Uint8Array>();
-  await replay(log, { tree, upTo: store.tree.position, contents, signal });
+  await replay(log, { tree, upTo, contents, signal });
 
   const drift = await store.drift();
   const touched = new Set([...drift.changed, ...drift.removed]);

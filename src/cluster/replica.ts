@@ -11,12 +11,14 @@ export type ChangesRecord = Extract<TreeRecord, { kind: 'changes' }>;
 export class DigestMismatchError extends Error {
   readonly position: Position;
   readonly expected: Digest;
+  readonly found: Digest;
 
   constructor(position: Position, expected: Digest, found: Digest) {
     super(`at position ${position} this node's tree has digest ${short(found)}, and the log says ${short(expected)}`);
     this.name = 'DigestMismatchError';
     this.position = position;
     this.expected = expected;
+    this.found = found;
   }
 }
 
@@ -72,6 +74,7 @@ export class Replica {
     const touched = tree.apply(
       position,
       record.changes.flatMap((change) => change.operations),
+      record.digest,
     );
     catalog.apply(touched);
     recent.add(position, record.changes);

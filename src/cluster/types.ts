@@ -1,6 +1,7 @@
 import type { CatalogView, Draft } from '../catalog/index.ts';
 import type { NodeStatus } from '../log/index.ts';
 import type { Digest, Position, TreePath } from '../tree/index.ts';
+import type { Divergence } from './divergences.ts';
 
 export type Role = 'both' | 'replica' | 'paused';
 
@@ -109,6 +110,9 @@ export interface ClusterNode {
 
   /** Everyone heard of in the last seconds, this node included; by name. */
   members(): readonly NodeStatus[];
+
+  /** When this node's tree was not what the log said, what differed, and how it was mended; oldest first, the last 100. */
+  divergences(): readonly Divergence[];
 
   /** How the node is: for health, `/rest/cluster/status` and the page. */
   status(): NodeReport;

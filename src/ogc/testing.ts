@@ -69,6 +69,7 @@ export function testNode(files: Files): TestNode {
       return () => listeners.delete(listener);
     },
     write: absent,
+    divergences: () => [],
     reload: absent,
     written: () => Promise.resolve(),
     catchUp: absent,

@@ -22,6 +22,8 @@ export interface StoreState {
   readonly position: Position;
   /** Of the tree at `position`. */
   readonly digest: Digest;
+  /** What the log says the digest is there, when it says something else: this tree went wrong, and waits to be mended. */
+  readonly logDigest?: Digest;
   readonly writing?: {
     readonly upTo: Position;
     readonly operations: number;
@@ -54,13 +56,22 @@ export function readState(system: FileSystem, file: string): StoreState | undefi
     throw new StateFileError(file, messageOf(error), { cause: error });
   }
   try {
-    const { format, logId, position, digest, writing, restoring } = JSON.parse(text) as StoreState & { format: number };
+    const state = JSON.parse(text) as StoreState & { format: number };
+    const { format, logId, position, digest, logDigest, writing, restoring } = state;
     if (format !== STATE_FORMAT) throw new TypeError(`it has format ${format}, and this version knows ${STATE_FORMAT}`);
     if (typeof logId !== 'string') throw new TypeError('logId is missing');
     if (!Number.isSafeInteger(position) || position < 0) throw new TypeError('position is not a number from 0');
-    if (!/^[0-9a-f]{64}$/.test(digest)) throw new TypeError('digest is not a SHA-256');
+    for (const one of [digest, logDigest ?? digest])
+      if (!/^[0-9a-f]{64}$/.test(one)) throw new TypeError('digest is not a SHA-256');
     if (writing?.move !== undefined) [writing.move.from, writing.move.to].forEach(treePath);
-    return { logId, position, digest, ...(writing && { writing }), ...(restoring && { restoring }) };
+    return {
+      logId,
+      position,
+      digest,
+      ...(logDigest && { logDigest }),
+      ...(writing && { writing }),
+      ...(restoring && { restoring }),
+    };
   } catch (error) {
     throw new StateFileError(file, messageOf(error), { cause: error });
   }

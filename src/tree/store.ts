@@ -10,7 +10,7 @@ import { type Scan, type SkippedFile, scanFolder } from './scan.ts';
 import type { Snapshot } from './snapshot.ts';
 import { readState, type StoreState } from './state.ts';
 import { type Backing, type Frozen, type RecordWork, Tree } from './tree.ts';
-import { type Content, type ContentHash, type Digest, type Position, START, type TreePath } from './types.ts';
+import { type Content, type ContentHash, type Position, START, type TreePath } from './types.ts';
 import { WriteBehind } from './writer.ts';
 
 export interface TreeStoreOptions {
@@ -123,7 +123,7 @@ export class TreeStore {
   }
 
   /** The state as last written to disk; undefined when this directory has followed no log yet. */
-  get recorded(): { readonly logId: string; readonly position: Position; readonly digest: Digest } | undefined {
+  get recorded(): Pick<StoreState, 'logId' | 'position' | 'digest' | 'logDigest'> | undefined {
     return this.#writer.state.logId === '' ? undefined : this.#writer.state;
   }
 
@@ -163,6 +163,14 @@ export class TreeStore {
       if (this.tree.position !== START)
         throw new Error(`the directory is at position ${this.tree.position} of a log already`);
       await this.#writer.replaceState({ logId, position: START, digest: this.tree.digest });
+    });
+  }
+
+  /** Makes this directory, as it is, one that has followed no log. */
+  unbind(): Promise<void> {
+    return this.#quietly(async () => {
+      await this.#writer.replaceState({ logId: '', position: START, digest: this.tree.digest });
+      this.tree.replace(this.tree.layer, START);
     });
   }
 

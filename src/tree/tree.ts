@@ -58,6 +58,8 @@ export interface RecordWork {
   readonly position: Position;
   /** Digest of the tree after the record. */
   readonly digest: Digest;
+  /** What the log says it should be, when that is something else. */
+  readonly logDigest?: Digest;
   /** Effects with the index of the operation, within the record, that they come from. */
   readonly steps: readonly { readonly operation: number; readonly effect: Effect }[];
 }
@@ -148,10 +150,11 @@ export class Tree implements TreeReader {
    * Applies the operations of the next record, of all its changes in order. Never refuses: an operation that makes no sense
    * (a move into itself, a put to a local path) does nothing, on every node alike.
    *
+   * @param expected  digest that the tree should have afterwards; kept on disk when it is another one
    * @returns what happened to each file, in order
    * @throws Error  `position` is not the one after the tree's
    */
-  apply(position: Position, operations: readonly FileOperation[]): Touched[] {
+  apply(position: Position, operations: readonly FileOperation[], expected?: Digest): Touched[] {
     if (position !== this.#position + 1)
       throw new Error(`record ${position} cannot be applied to a tree at ${this.#position}`);
     const touched: Touched[] = [];
@@ -166,7 +169,9 @@ export class Tree implements TreeReader {
     this.#skip = 0;
     this.#position = position;
     this.#revision++;
-    this.#backing?.enqueue({ position, digest: this.digest, steps });
+    const { digest } = this;
+    const logDigest = expected === undefined || expected === digest ? {} : { logDigest: expected };
+    this.#backing?.enqueue({ position, digest, ...logDigest, steps });
     return touched;
   }
 }

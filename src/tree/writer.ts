@@ -227,7 +227,7 @@ export class WriteBehind {
     for (const [i, { position, steps }] of batch.entries()) {
       // The state that is complete before this record.
       const before = i === 0 ? this.#state : batch[i - 1]!;
-      const done = { logId, position: (position - 1) as typeof position, digest: before.digest };
+      const done = { logId, position: (position - 1) as typeof position, ...digestsOf(before) };
       for (const { operation, effect } of steps) {
         if (effect.kind !== 'move' && effect.kind !== 'pass') {
           await this.#attempt(() => this.#run(effect, stage));
@@ -247,7 +247,7 @@ export class WriteBehind {
     }
     await this.#attempt(() => this.#writeStage(stage));
     await this.#attempt(() => this.#syncFolders());
-    const complete = { logId, position: last.position, digest: last.digest };
+    const complete = { logId, position: last.position, ...digestsOf(last) };
     await this.#advance(upTo > last.position ? { ...complete, writing: { upTo, operations: 0 } } : complete);
     this.#operationsDone = 0;
   }
@@ -492,3 +492,7 @@ interface Put {
 
 /** The last put of each path, or `null` where it is to be removed. */
 type Stage = Map<TreePath, FileEntry | null>;
+
+function digestsOf({ digest, logDigest }: StoreState | RecordWork): Pick<StoreState, 'digest' | 'logDigest'> {
+  return { digest, ...(logDigest && { logDigest }) };
+}

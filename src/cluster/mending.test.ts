@@ -1,0 +1,234 @@
+/** Directories and logs that are not what they should be: edits by hand, trees gone wrong, logs that have lost records. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { UnavailableError } from '../base/index.ts';
+import type { Catalog } from '../catalog/index.ts';
+import { contentHash, type Position, treePath } from '../tree/index.ts';
+import { put, read, testCluster, until } from './harness.ts';
+import { RefusedError } from './index.ts';
+import type { ClusterNode } from './types.ts';
+
+const at = (n: number) => n as Position;
+
+let cluster: ReturnType<typeof testCluster>;
+beforeEach(() => {
+  cluster = testCluster();
+});
+afterEach(() => cluster.close());
+
+describe('files changed by hand', () => {
+  const editByHand = (dataDir: string) => {
+    writeFileSync(path.join(dataDir, 'x'), 'edited');
+    writeFileSync(path.join(dataDir, 'new'), 'by hand');
+    rmSync(path.join(dataDir, 'z'));
+  };
+  const onDisk = (dataDir: string, name: string) => {
+    const file = path.join(dataDir, name);
+    return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  };
+
+  for (const when of ['while it was down', 'under way'] as const)
+    for (const role of ['both', 'replica'] as const)
+      it(`files of a ${role} changed by hand ${when} are ${role === 'both' ? 'published' : 'put right'}`, async () => {
+        const a = await cluster.start('a', { files: { x: '1', y: '2', z: '3' } });
+        let b = await cluster.start('b', { role });
+        await put(a.node, 'y', '4');
+        await b.node.catchUp();
+        if (when === 'under way') {
+          await until('all is on disk', () => b.node.status().unwritten === 0);
+          editByHand(b.dataDir);
+          const reloaded = await b.node.reload({ by: 'test', why: 'POST /rest/reload' });
+          assert.deepEqual(reloaded, { outcome: role === 'both' ? 'published' : 'undone', paths: ['new', 'x', 'z'] });
+        } else {
+          await b.node.close();
+          editByHand(b.dataDir);
+          b = await cluster.start('b', { role });
+          if (role === 'both')
+            await until('it is published', () => b.events.some(({ event }) => event === 'edits-published'));
+        }
+        await a.node.catchUp();
+        await b.node.catchUp();
+        assert.equal(b.node.digest, a.node.digest);
+        const expected = role === 'both' ? ['edited', 'by hand', undefined] : ['1', undefined, '3'];
+        for (const { node } of [a, b])
+          assert.deepEqual([read(node, 'x'), read(node, 'new'), read(node, 'z')], expected);
+        await b.node.close();
+        assert.deepEqual([onDisk(b.dataDir, 'x'), onDisk(b.dataDir, 'new'), onDisk(b.dataDir, 'z')], expected);
+        if (role === 'replica') {
+          const aside = readdirSync(path.join(b.dataDir, 'cluster')).find((name) => name.startsWith('aside-'));
+          assert.equal(onDisk(b.dataDir, `cluster/${aside}/x`), 'edited');
+        }
+      });
+
+  it('a reload without edits changes nothing', async () => {
+    const { node } = await cluster.start('a', { files: { x: '1' } });
+    const { position } = node;
+    assert.deepEqual(await node.reload({ by: 'test', why: 'POST /rest/reload' }), { outcome: 'nothing', paths: [] });
+    assert.equal(node.position, position);
+  });
+
+  it('are kept aside, and not published, where the operator wants the cluster’s', async () => {
+    const a = await cluster.start('a', { files: { x: '1', z: '3' } });
+    const b = await cluster.start('b');
+    await b.node.close();
+    editByHand(b.dataDir);
+    const back = await cluster.start('b', { onDrift: 'restore' });
+    await back.node.catchUp();
+    assert.deepEqual([read(back.node, 'x'), read(back.node, 'new'), read(back.node, 'z')], ['1', undefined, '3']);
+    assert.equal(a.node.position, back.node.position);
+    const aside = readdirSync(path.join(b.dataDir, 'cluster')).find((name) => name.startsWith('aside-'));
+    assert.equal(onDisk(b.dataDir, `cluster/${aside}/x`), 'edited');
+  });
+
+  it('keep a node from starting where the operator wants to look first, and nothing is touched', async () => {
+    await cluster.start('a', { files: { x: '1', z: '3' } });
+    const b = await cluster.start('b');
+    await b.node.close();
+    editByHand(b.dataDir);
+    await assert.rejects(cluster.start('b', { onDrift: 'refuse' }), (error: Error) => {
+      assert.ok(error instanceof RefusedError);
+      assert.match(error.message, /^3 files .*: new, x, z\..*--on-drift publish/);
+      return true;
+    });
+    assert.deepEqual(
+      [onDisk(b.dataDir, 'x'), onDisk(b.dataDir, 'new'), onDisk(b.dataDir, 'z')],
+      ['edited', 'by hand', undefined],
+    );
+  });
+});
+
+describe('when a tree is not what the log says', () => {
+  /** Puts a file into a node's tree behind everybody's back. */
+  const tamper = (node: ClusterNode, name: string, text: string) => {
+    const { tree } = (node.catalog as Catalog).base;
+    const bytes = Buffer.from(text);
+    const entry = { hash: contentHash(bytes), size: bytes.length, pending: { kind: 'inline' as const, bytes } };
+    tree.layer.put(treePath(name), entry, [], []);
+  };
+
+  for (const when of ['the next record', 'its next write', 'its next heartbeat'] as const)
+    it(`${when} shows it, and it is mended`, async () => {
+      const a = await cluster.start('a', { files: { x: '1', y: '1' } });
+      const b = await cluster.start('b');
+      await put(a.node, 'z', '1');
+      await b.node.catchUp();
+      tamper(b.node, 'x', 'wrong');
+      tamper(b.node, 'extra', 'wrong');
+      if (when === 'the next record') await put(a.node, 'z', '2');
+      // What it would write was computed on a tree that nobody else has: it must not spread.
+      else if (when === 'its next write') await assert.rejects(put(b.node, 'w', '2'), UnavailableError);
+      await until('b is mended', () => b.events.some(({ event }) => event === 'tree-mended'));
+      await until('b is in step', () => b.node.status().state === 'in-step');
+      const mended = b.events.find(({ event }) => event === 'tree-mended');
+      assert.deepEqual(mended?.facts.paths, ['extra', 'x']);
+      await put(b.node, 'w', '3');
+      await a.node.catchUp();
+      assert.equal(b.node.digest, a.node.digest);
+      assert.deepEqual([read(b.node, 'x'), read(b.node, 'w'), read(b.node, 'extra')], ['1', '3', undefined]);
+    });
+
+  it('a node that died before it was mended is mended when it comes back, and spreads nothing', async () => {
+    const a = await cluster.start('a', { files: { x: '1' } });
+    const b = await cluster.start('b');
+    tamper(b.node, 'x', 'wrong');
+    // From here on it cannot ask the log how to mend itself.
+    b.log.partitioned = true;
+    await put(a.node, 'z', '1');
+    const { tree } = (b.node.catalog as Catalog).base;
+    tree.apply(
+      at(2),
+      [{ kind: 'put', path: treePath('z'), content: { kind: 'inline', bytes: Buffer.from('1') } }],
+      a.node.digest,
+    );
+    writeFileSync(path.join(b.dataDir, 'x'), 'wrong');
+    await until('it is on disk', () =>
+      readFileSync(path.join(b.dataDir, 'cluster/state.json'), 'utf8').includes('logDigest'),
+    );
+    await b.crash();
+    const back = await cluster.start('b', { onDrift: 'publish' });
+    await back.node.catchUp();
+    assert.equal(back.node.digest, a.node.digest);
+    assert.equal(read(back.node, 'x'), '1');
+    assert.equal(a.node.position, 2);
+    const [one, ...more] = back.node.divergences();
+    assert.deepEqual([one?.mended?.paths, more], [['x'], []]);
+  });
+
+  it('what differed is remembered, also by the next run', async () => {
+    const a = await cluster.start('a', { files: { x: '1' } });
+    const b = await cluster.start('b');
+    tamper(b.node, 'x', 'wrong');
+    await put(a.node, 'z', '1');
+    await until('b is mended', () => b.node.divergences()[0]?.mended !== undefined);
+    await b.node.close();
+    const [one] = (await cluster.start('b')).node.divergences();
+    assert.deepEqual(one?.mended?.paths, ['x']);
+    assert.match(one?.mended?.aside ?? '', /aside-/);
+  });
+});
+
+describe('a log that has lost something', () => {
+  it('a node ahead of it says so and takes no writes', async () => {
+    const a = await cluster.start('a');
+    await put(a.node, 'x', '1');
+    const before = a.node.position;
+    await put(a.node, 'x', '2');
+    cluster.shared.rewind(before);
+    await until('a notices', () => a.node.status().state === 'stopped');
+    assert.match(a.node.status().reason ?? '', /lost records/);
+    await assert.rejects(put(a.node, 'x', '3'), UnavailableError);
+    assert.equal(read(a.node, 'x'), '2');
+    await a.node.close();
+    await assert.rejects(cluster.start('a'), RefusedError);
+    const adopted = await cluster.start('a', { adopt: true });
+    await adopted.node.catchUp();
+    assert.equal(read(adopted.node, 'x'), '1');
+  });
+
+  it('that was rewritten behind a node is refused', async () => {
+    const a = await cluster.start('a');
+    const b = await cluster.start('b');
+    const { position } = await put(a.node, 'x', '1');
+    await a.node.close();
+    await b.node.close();
+    cluster.shared.rewind(at(position - 1));
+    rmSync(b.dataDir, { recursive: true });
+    const fresh = await cluster.start('b');
+    await put(fresh.node, 'x', 'other');
+    await assert.rejects(cluster.start('a'), /another record at position 2/);
+  });
+
+  it('gets it back from a node that is told so, as a change', async () => {
+    const a = await cluster.start('a');
+    const b = await cluster.start('b');
+    const { position } = await put(a.node, 'x', '1');
+    await put(a.node, 'x', '2');
+    await put(a.node, 'y', '2');
+    await b.node.catchUp();
+    await Promise.all([a.node.close(), b.node.close()]);
+    cluster.shared.rewind(position);
+    const back = await cluster.start('a', { onAhead: 'publish' });
+    await until('it is published', () => back.events.some(({ event }) => event === 'edits-published'));
+    assert.deepEqual([back.node.position, read(back.node, 'x'), read(back.node, 'y')], [position + 1, '2', '2']);
+    await assert.rejects(cluster.start('b'), /lost records/);
+    const adopted = await cluster.start('b', { adopt: true });
+    await adopted.node.catchUp();
+    assert.equal(adopted.node.digest, back.node.digest);
+  });
+
+  it('even everything', async () => {
+    const a = await cluster.start('a');
+    await put(a.node, 'x', '1');
+    const { logId } = a.node;
+    await a.node.close();
+    cluster.shared.rewind(at(0));
+    await assert.rejects(cluster.start('a'), /lost records/);
+    const back = await cluster.start('a', { onAhead: 'publish' });
+    assert.equal(read(back.node, 'x'), '1');
+    assert.notEqual(back.node.logId, logId);
+    const b = await cluster.start('b');
+    assert.equal(b.node.digest, back.node.digest);
+  });
+});
