@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { UserError } from '../base/index.ts';
 import type { Overview } from '../server/index.ts';
 import { type OptionTable, parseBaseUrl } from './options.ts';
@@ -6,6 +7,7 @@ import { styled, table } from './text.ts';
 export interface StatusOptions {
   readonly url: string;
   readonly json?: boolean;
+  readonly watch?: boolean;
 }
 
 export const STATUS_OPTIONS: OptionTable = {
@@ -17,6 +19,10 @@ export const STATUS_OPTIONS: OptionTable = {
     parse: parseBaseUrl,
   },
   json: { flags: '--json', description: 'print JSON' },
+  watch: {
+    flags: '-w, --watch',
+    description: 'go on until interrupted: a table that follows the cluster, or a JSON line a second',
+  },
 };
 
 export interface ClusterReport {
@@ -25,12 +31,45 @@ export interface ClusterReport {
   readonly trees: 'equal' | 'catching-up' | 'differ';
 }
 
-/** Prints every node of a cluster, and whether their trees are equal. */
+/** Prints every node of a cluster, and whether their trees are equal. The exit code is 2 when they are not. */
 export async function status(options: StatusOptions): Promise<void> {
+  if (options.watch) return watch(options);
   const report = await clusterReport(options.url);
-  if (options.json) console.log(JSON.stringify(report, undefined, 2));
-  else console.log(`${statusTable(report.nodes)}\n\n  ${verdict(report)}`);
-  if (report.trees === 'differ') process.exitCode = 2;
+  console.log(options.json ? JSON.stringify(report, undefined, 2) : statusText(report));
+  process.exitCode = report.trees === 'differ' ? 2 : 0;
+}
+
+async function watch(options: StatusOptions): Promise<void> {
+  // The first look may fail: then the URL is wrong. Later, nodes come and go.
+  let report = await clusterReport(options.url);
+  for (;;) {
+    if (options.json) console.log(JSON.stringify({ at: new Date().toISOString(), ...report }));
+    else if (process.stdout.isTTY) process.stdout.write(`${CLEAR_SCREEN}${statusText(report)}\n`);
+    else console.log(`${new Date().toISOString()}\n${statusText(report)}\n`);
+    await setTimeout(WATCH_MS);
+    report = await reportAfter(report, options.url);
+  }
+}
+
+/** The report of the first node that answers; without any, the last one, with everybody unreachable. */
+async function reportAfter(last: ClusterReport, url: string): Promise<ClusterReport> {
+  for (const one of new Set([url, ...last.nodes.map((node) => node.url)])) {
+    try {
+      return await clusterReport(one);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+    }
+  }
+  return { ...last, nodes: last.nodes.map((node) => ({ ...node, state: 'unreachable' })) };
+}
+
+function statusText(report: ClusterReport): string {
+  const reasons = report.nodes.flatMap(({ name, reason }) =>
+    reason ? [`  ${styled('yellow', name)}: ${reason}`] : [],
+  );
+  return [statusTable(report.nodes), '', ...reasons, ...(reasons.length > 0 ? [''] : []), `  ${verdict(report)}`].join(
+    '\n',
+  );
 }
 
 /**
@@ -73,6 +112,8 @@ async function fetchOverview(url: string): Promise<Overview> {
 }
 
 const ANSWER_MS = 5_000;
+const WATCH_MS = 1_000;
+const CLEAR_SCREEN = '\u001b[H\u001b[2J';
 
 export function compareTrees(nodes: Overview['nodes']): ClusterReport['trees'] {
   for (const same of Map.groupBy(nodes, (node) => node.position).values())
@@ -82,17 +123,28 @@ export function compareTrees(nodes: Overview['nodes']): ClusterReport['trees'] {
 
 export function statusTable(nodes: Overview['nodes']): string {
   return table([
-    ['NODE', 'ROLE', 'STATE', 'POSITION', 'LAG', 'DIGEST', 'URL'],
+    ['NODE', 'ROLE', 'STATE', 'SINCE', 'POSITION', 'LAG', 'DIGEST', 'VERSION', 'URL'],
     ...nodes.map((node) => [
       styled('bold', node.name),
-      node.role,
+      node.readOnly ? `${node.role}, read-only` : node.role,
       colored(node.state),
+      ageOf(node.since),
       String(node.position),
-      String(node.lag),
+      node.lag === 0 ? '0' : `${node.lag} (${Math.round(node.lagSeconds)} s)`,
       node.digest.slice(0, 12),
+      node.version,
       node.url,
     ]),
   ]);
+}
+
+/** How long ago, roughly: `4 s`, `12 min`, `3 h`, `2 d`. */
+function ageOf(iso: string): string {
+  const seconds = Math.max(0, (Date.now() - Date.parse(iso)) / 1000);
+  if (Number.isNaN(seconds)) return '';
+  if (seconds < 100) return `${Math.round(seconds)} s`;
+  if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
+  return seconds < 48 * 3600 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
 }
 
 function colored(state: string): string {

@@ -1,6 +1,7 @@
 import { type Clock, type Logger, messageOf } from '../base/index.ts';
 import type { ChangeLog, NodeStatus } from '../log/index.ts';
 import { type Position, type Tree, writeSnapshot } from '../tree/index.ts';
+import type { NodeCounts } from './types.ts';
 
 export interface HousekeepingParts {
   readonly clock: Clock;
@@ -11,6 +12,7 @@ export interface HousekeepingParts {
   log(): ChangeLog;
   readonly tree: Tree;
   logId(): string;
+  readonly counts: NodeCounts;
   /** Everyone heard of. */
   members(): readonly NodeStatus[];
   readonly snapshotEveryRecords: number;
@@ -75,7 +77,7 @@ export class Housekeeping {
   }
 
   async #putSnapshot(): Promise<Position> {
-    const { clock, logger, tree, logId, log } = this.#parts;
+    const { clock, logger, tree, logId, log, counts } = this.#parts;
     const startedMs = clock.monotonicMs();
     const { position: at, body } = writeSnapshot(tree, logId());
     // Also when it fails: the store writes nothing while the body is being read.
@@ -83,6 +85,7 @@ export class Housekeeping {
       .putSnapshot(at, body)
       .finally(() => body.destroy());
     this.#snapshotAt = at;
+    counts.snapshots++;
     logger.info('snapshot', { position: at, tookMs: Math.round(clock.monotonicMs() - startedMs) });
     return at;
   }

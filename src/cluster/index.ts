@@ -4,6 +4,7 @@ export { type OpenNodeOptions, openNode } from './open.ts';
 export { RefusedError } from './origin.ts';
 export {
   type ClusterNode,
+  type NodeCounts,
   type NodeReport,
   NotPrimaryError,
   type Origin,

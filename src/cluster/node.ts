@@ -16,6 +16,7 @@ import { RecentChanges, readRecent } from './recent.ts';
 import { Replica } from './replica.ts';
 import {
   type ClusterNode,
+  type NodeCounts,
   type NodeReport,
   NotPrimaryError,
   type Origin,
@@ -76,6 +77,16 @@ export class Node implements ClusterNode {
   readonly #startedAt: string;
   readonly #digests = new Map<Position, Digest>();
   readonly #alarms = new Set<string>();
+  readonly #counts: NodeCounts = {
+    records: 0,
+    changes: 0,
+    made: 0,
+    collisions: 0,
+    uncertain: 0,
+    divergences: 0,
+    peersDiffered: 0,
+    snapshots: 0,
+  };
   #loops: Promise<unknown> = Promise.resolve();
   #closed: Promise<void> | undefined;
   #role: Role;
@@ -102,7 +113,15 @@ export class Node implements ClusterNode {
     this.#startedAt = new Date(clock.now()).toISOString();
     this.#since = this.#startedAt;
     this.#inStepMs = clock.monotonicMs();
-    this.#replica = new Replica({ tree: store.tree, comparableFrom, catalog, recent: this.#recent, clock, logger });
+    this.#replica = new Replica({
+      tree: store.tree,
+      comparableFrom,
+      catalog,
+      recent: this.#recent,
+      clock,
+      logger,
+      counts: this.#counts,
+    });
     this.#head = new SharedQuestion(() => this.#askHead());
     this.#follower = new Follower({
       clock,
@@ -131,7 +150,10 @@ export class Node implements ClusterNode {
       isPaused: () => this.#role === 'paused',
       onReached: (head) => this.#reached(head),
       onUnreachable: (error) => this.#failed(error),
-      onDiverged: ({ position, expected, found }) => parts.divergences.noticed({ position, expected, found }),
+      onDiverged: ({ position, expected, found }) => {
+        this.#counts.divergences++;
+        parts.divergences.noticed({ position, expected, found });
+      },
       onHalted: (reason, error) => this.#halt(reason, error),
       onBatch: () => this.#lookAround(),
     });
@@ -141,6 +163,7 @@ export class Node implements ClusterNode {
       random,
       logger,
       recent: this.#recent,
+      counts: this.#counts,
       view: catalog,
       log: () => link.get(),
       draft: () => draftOf(catalog),
@@ -176,6 +199,7 @@ export class Node implements ClusterNode {
       log: () => link.get(),
       tree: store.tree,
       logId: () => this.logId,
+      counts: this.#counts,
       members: () => this.members(),
       snapshotEveryRecords: parts.snapshotEveryRecords,
       retainRecords: parts.retainRecords,
@@ -247,6 +271,7 @@ export class Node implements ClusterNode {
       logId: this.logId,
       logUrl,
       files: store.tree.files,
+      counts: { ...this.#counts },
     };
   }
 
@@ -476,6 +501,7 @@ export class Node implements ClusterNode {
       const own = position === 0 ? undefined : this.#digests.get(position);
       if (name === this.name || own === undefined || own === digest || this.#alarms.has(name)) continue;
       this.#alarms.add(name);
+      this.#counts.peersDiffered++;
       this.#parts.logger.error('peer-differs', { peer: name, position, digest, own });
     }
   }

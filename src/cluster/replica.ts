@@ -3,6 +3,7 @@ import { type Clock, type Logger, messageOf } from '../base/index.ts';
 import type { Catalog } from '../catalog/index.ts';
 import type { Digest, Position, Tree, TreeRecord } from '../tree/index.ts';
 import type { RecentChanges } from './recent.ts';
+import type { NodeCounts } from './types.ts';
 import { PositionWaiters } from './waiting.ts';
 
 export type ChangesRecord = Extract<TreeRecord, { kind: 'changes' }>;
@@ -30,6 +31,7 @@ export interface ReplicaParts {
   comparableFrom(): Position;
   readonly catalog: Catalog;
   readonly recent: RecentChanges;
+  readonly counts: NodeCounts;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -69,7 +71,7 @@ export class Replica {
    * @throws DigestMismatchError  it is applied, and the tree is not what it should be: call `replaced` once it is
    */
   apply(position: Position, record: ChangesRecord): void {
-    const { tree, comparableFrom, catalog, recent, logger } = this.#parts;
+    const { tree, comparableFrom, catalog, recent, logger, counts } = this.#parts;
     if (position <= tree.position) return;
     const touched = tree.apply(
       position,
@@ -78,6 +80,8 @@ export class Replica {
     );
     catalog.apply(touched);
     recent.add(position, record.changes);
+    counts.records++;
+    counts.changes += record.changes.length;
     for (const { operations, node: origin, ...change } of record.changes)
       logger.info('change-applied', { position, origin, ...change, operations: operations.length });
     this.#confirmed = position >= comparableFrom() ? record.digest : undefined;

@@ -130,6 +130,25 @@ export interface NodeReport extends NodeStatus {
   /** Where the log is, without secrets. */
   readonly logUrl: string;
   readonly files: number;
+  readonly counts: NodeCounts;
+}
+
+/** What happened since the node was opened. */
+export interface NodeCounts {
+  /** Records and changes applied, whoever made them. */
+  records: number;
+  changes: number;
+  /** Changes made through this node. */
+  made: number;
+  /** Records of this node that found another one in their place, and were computed again. */
+  collisions: number;
+  /** Records whose fate had to be looked up in the log. */
+  uncertain: number;
+  /** Times that the tree was not what the log said. */
+  divergences: number;
+  /** Times that another node announced another digest for a position than this node's. */
+  peersDiffered: number;
+  snapshots: number;
 }
 
 /** The node takes no changes; the text names those that do. */

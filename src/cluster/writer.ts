@@ -12,7 +12,7 @@ import {
 } from '../tree/index.ts';
 import type { AppliedChange, RecentChanges } from './recent.ts';
 import type { ChangesRecord } from './replica.ts';
-import type { WriteRequest, Written } from './types.ts';
+import type { NodeCounts, WriteRequest, Written } from './types.ts';
 
 /** What the writer needs of its node. */
 export interface WriterPorts {
@@ -22,6 +22,7 @@ export interface WriterPorts {
   readonly random: () => number;
   readonly logger: Logger;
   readonly recent: RecentChanges;
+  readonly counts: NodeCounts;
   readonly view: CatalogView;
   /** The log, or throws `UnavailableError` while there is no connection. */
   log(): ChangeLog;
@@ -284,10 +285,12 @@ export class Writer {
     const answer = await this.#appendUntilKnown(log, group.after, body);
     if (answer.kind === 'appended') {
       this.#groupRequestsMax = Math.min(GROUP_REQUESTS_MAX, this.#groupRequestsMax * 2);
+      this.#ports.counts.made += record.changes.length;
       this.#ports.applyOwn(answer.position, record);
       if (this.#ports.position() < answer.position) throw this.#notVisible(answer.position);
       return settle(group.evaluated, answer.position);
     }
+    this.#ports.counts.collisions++;
     this.#ports.heard(answer.head);
     // A log that ends before our state has lost something; the node finds that out, and stops.
     if (answer.head < group.after) await this.#ports.askHead();
@@ -315,6 +318,7 @@ export class Writer {
       } catch (error) {
         if (error instanceof UncertainError) {
           lost = error;
+          this.#ports.counts.uncertain++;
           logger.warn('append-uncertain', { after, reason: messageOf(error) });
         } else if (lost === undefined || !(error instanceof UnavailableError)) throw error;
       }

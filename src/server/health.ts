@@ -4,11 +4,17 @@ import type { NodeReport } from '../cluster/index.ts';
 export interface Health {
   readonly status: 'ready' | 'degraded' | 'starting' | 'stopping';
   readonly node: string;
+  readonly role: NodeReport['role'];
   readonly state: NodeReport['state'];
+  /** ISO 8601: when that state began. */
+  readonly since: string;
+  /** Why it is not simply ready. */
   readonly reason?: string;
   readonly position: number;
   readonly head: number;
+  /** Records behind the head. */
   readonly lag: number;
+  readonly lagSeconds: number;
 }
 
 /**
@@ -31,11 +37,14 @@ export function healthOf(
     health: {
       status,
       node: report.name,
+      role: report.role,
       state: report.state,
+      since: report.since,
       reason: stopping ? 'the node is being stopped' : report.reason,
       position: report.position,
       head: report.head,
       lag: Math.max(0, report.head - report.position),
+      lagSeconds: report.lagSeconds,
     },
   };
 }

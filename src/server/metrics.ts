@@ -1,7 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { VERSION } from '../base/index.ts';
-import type { ClusterNode } from '../cluster/index.ts';
+import type { ClusterNode, NodeCounts } from '../cluster/index.ts';
 import type { RendererStats } from '../render/index.ts';
+import { type NodeSummary, nodesOf } from './overview.ts';
 
 /** What kind of request it was: a bounded set, whatever clients send. */
 export const REQUEST_CLASSES = [
@@ -20,6 +21,21 @@ export const REQUEST_CLASSES = [
 export type RequestClass = (typeof REQUEST_CLASSES)[number];
 
 const BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+const COUNTS: readonly (readonly [name: string, help: string, count: keyof NodeCounts])[] = [
+  ['graticule_applied_records_total', 'Records applied, whoever made them.', 'records'],
+  ['graticule_applied_changes_total', 'Changes applied, whoever made them.', 'changes'],
+  ['graticule_made_changes_total', 'Changes made through this node.', 'made'],
+  [
+    'graticule_append_collisions_total',
+    'Records that found another in their place, and were computed again.',
+    'collisions',
+  ],
+  ['graticule_append_uncertain_total', 'Appends whose fate had to be looked up in the log.', 'uncertain'],
+  ['graticule_divergences_total', 'Times that the tree was not what the log said.', 'divergences'],
+  ['graticule_peer_divergences_total', 'Times that another node told another digest for a position.', 'peersDiffered'],
+  ['graticule_snapshots_total', 'Snapshots that this node put into the log.', 'snapshots'],
+];
 
 interface Series {
   readonly buckets: number[];
@@ -61,14 +77,15 @@ export class Metrics {
     out.gauge('graticule_position', 'Last record that this node has applied.', report.position);
     out.gauge('graticule_log_head', 'Last record of the log, as last heard of.', report.head);
     out.gauge('graticule_lag_records', 'Records behind the head.', Math.max(0, report.head - report.position));
+    out.gauge('graticule_lag_seconds', 'How long this node has not been in step; 0 when it is.', report.lagSeconds);
+    out.gauge('graticule_state_since_seconds', 'When the state began, since 1970.', Date.parse(report.since) / 1000);
     out.gauge('graticule_unwritten_records', 'Records applied and not yet on this disk.', report.unwritten);
     out.gauge('graticule_files', 'Files in the replicated tree.', report.files);
     out.family('graticule_catalog_objects', 'gauge', 'Objects in the catalog.');
     for (const [kind, count] of Object.entries(node.catalog.counts()))
       out.sample('graticule_catalog_objects', { kind }, count);
-    out.family('graticule_member_position', 'gauge', 'Position of each node heard of.');
-    for (const member of node.members())
-      out.sample('graticule_member_position', { member: member.name, role: member.role }, member.position);
+    this.#members(out, node);
+    for (const [name, help, count] of COUNTS) out.counter(name, help, report.counts[count]);
     this.#requests(out);
     if (renderer !== undefined) {
       out.gauge('graticule_renderer_children', 'Processes that draw.', renderer.children);
@@ -95,6 +112,21 @@ export class Metrics {
 
   close(): void {
     this.#loopDelay.disable();
+  }
+
+  /** What this node hears of the others, itself included. */
+  #members(out: Exposition, node: ClusterNode): void {
+    const members = nodesOf(node);
+    const families: [name: string, help: string, value: (member: NodeSummary) => number][] = [
+      ['graticule_member_position', 'Last record that a node heard of has applied.', ({ position }) => position],
+      ['graticule_member_lag_records', 'Records that it is behind.', ({ lag }) => lag],
+      ['graticule_member_lag_seconds', 'How long it has not been in step.', ({ lagSeconds }) => lagSeconds],
+      ['graticule_member_in_step', '1 when it is in step.', ({ state }) => (state === 'in-step' ? 1 : 0)],
+    ];
+    for (const [name, help, value] of families) {
+      out.family(name, 'gauge', help);
+      for (const member of members) out.sample(name, { member: member.name, role: member.role }, value(member));
+    }
   }
 
   #requests(out: Exposition): void {

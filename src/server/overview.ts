@@ -20,11 +20,20 @@ export interface NodeSummary {
   /** Base URL with the context path. */
   readonly url: string;
   readonly role: 'both' | 'replica' | 'paused';
+  /** The node writes nothing to its data directory, which another one keeps. */
+  readonly readOnly: boolean;
+  readonly version: string;
   /** As in `NodeReport`; of other nodes what their last heartbeat lets one conclude. */
   readonly state: string;
+  /** ISO 8601: when that state began. */
+  readonly since: string;
+  /** Why, when it is not in step. */
+  readonly reason?: string;
   readonly position: number;
   /** Records behind the head of the log. */
   readonly lag: number;
+  /** How long it has not been in step. */
+  readonly lagSeconds: number;
   readonly digest: string;
 }
 
@@ -72,15 +81,9 @@ export function nodesOf(node: ClusterNode): NodeSummary[] {
     const lag = Math.max(0, head - member.position);
     // What it announced is up to a second old.
     const guessed = member.state === 'in-step' && lag > 0 ? 'behind' : member.state;
-    return {
-      name: member.name,
-      url: member.url,
-      role: member.role,
-      state: member.name === own.name ? own.state : guessed,
-      position: member.position,
-      lag,
-      digest: member.digest,
-    };
+    const { name, url, role, readOnly, version, since, reason, position, lagSeconds, digest } = member;
+    const state = name === own.name ? own.state : guessed;
+    return { name, url, role, readOnly, version, state, since, reason, position, lag, lagSeconds, digest };
   });
 }
 

@@ -17,10 +17,18 @@ export interface NodeSummary {
   /** Base URL with the context path. */
   readonly url: string;
   readonly role: 'both' | 'replica' | 'paused';
+  readonly readOnly: boolean;
+  readonly version: string;
   readonly state: string;
+  /** ISO 8601: when that state began. */
+  readonly since: string;
+  /** Why, when it is not in step. */
+  readonly reason?: string;
   readonly position: number;
   /** Records behind the head of the log. */
   readonly lag: number;
+  /** How long it has not been in step. */
+  readonly lagSeconds: number;
   readonly digest: string;
 }
 
