@@ -4,9 +4,11 @@ import { type ChangeLog, openEmbeddedLog, openWebSocketLog, serveLog } from '../
 import type { Door } from '../server/index.ts';
 import { clusterSecrets } from './secret.ts';
 import type { ServeOptions } from './serve-options.ts';
+import type { NodeTls } from './tls.ts';
 
 export interface LogParts {
   readonly door: Door;
+  readonly tls: NodeTls;
   readonly clusterDir: string;
   readonly name: string;
   readonly logger: Logger;
@@ -16,7 +18,7 @@ export interface LogParts {
 
 /** Opens the log that the URL names; one that this process holds is offered to the other nodes at the node's own port. */
 export async function openLog(options: ServeOptions, parts: LogParts): Promise<ChangeLog> {
-  const { door, clusterDir, name, logger, closers } = parts;
+  const { door, tls, clusterDir, name, logger, closers } = parts;
   const { group } = options;
   const holdsLog = options.log === 'embedded:' || options.log === 'embedded';
   const secret = clusterSecrets({
@@ -26,13 +28,23 @@ export async function openLog(options: ServeOptions, parts: LogParts): Promise<C
     holdsLog,
     logger,
   });
-  const rereadSecrets = () => void secret.accepted;
-  process.on('SIGHUP', rereadSecrets);
-  closers.push(() => process.off('SIGHUP', rereadSecrets));
+  const reread = () => {
+    void secret.accepted;
+    tls.reread();
+  };
+  process.on('SIGHUP', reread);
+  closers.push(() => process.off('SIGHUP', reread));
   if (holdsLog) {
     const log = await openEmbeddedLog({ folder: path.join(clusterDir, 'log'), group });
     closers.push(() => log.close());
-    const service = serveLog({ server: door.server, log, secret, group, logger });
+    const service = serveLog({
+      server: door.server,
+      log,
+      secret,
+      group,
+      requireClientCertificate: options.requireClientCert,
+      logger,
+    });
     closers.push(() => service.close());
     return log;
   }
@@ -42,7 +54,7 @@ export async function openLog(options: ServeOptions, parts: LogParts): Promise<C
       'unknown-log',
       `--log ${withoutSecrets(options.log)}: this is no log that can be followed; use embedded:, ws://host:port or failover:(ws://a:port,ws://b:port)`,
     );
-  const log = openWebSocketLog({ url: options.log, secret, group, name, logger });
+  const log = openWebSocketLog({ url: options.log, secret, group, tls: tls.client, name, logger });
   closers.push(() => log.close());
   return log;
 }

@@ -22,6 +22,12 @@ export interface ServeOptions {
   readonly log: string;
   readonly group: string;
   readonly secretFile?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsCa?: string;
+  readonly tlsClientCert?: string;
+  readonly tlsClientKey?: string;
+  readonly requireClientCert?: boolean;
   readonly adopt?: boolean;
   readonly renderProcesses: number;
   readonly proxyBaseUrl?: string;
@@ -67,7 +73,7 @@ export const SERVE_OPTIONS: OptionTable = {
     flags: '--url <url>',
     env: 'GRATICULE_URL',
     description: 'base URL that others reach this node at',
-    defaultText: 'http://<host name>:<port>/geoserver',
+    defaultText: 'http://<host name>:<port>/geoserver, or https:// with --tls-cert',
     parse: parseBaseUrl,
   },
   role: {
@@ -82,7 +88,7 @@ export const SERVE_OPTIONS: OptionTable = {
     flags: '--log <url>',
     env: 'GRATICULE_LOG',
     description:
-      'log of the cluster: embedded: (held by this node), ws://host:port of the node that holds it, or failover:(ws://a,ws://b)',
+      'log of the cluster: embedded: (held by this node), ws://host:port of the node that holds it (wss:// with TLS), or failover:(ws://a,ws://b)',
     default: 'embedded:',
   },
   group: {
@@ -98,6 +104,36 @@ export const SERVE_OPTIONS: OptionTable = {
     description:
       "file with the cluster's secret, read again when it changes; GRATICULE_CLUSTER_SECRET holds the secret itself",
     defaultText: 'cluster/secret in the data directory, made by the node that holds the log',
+  },
+  tlsCert: {
+    flags: '--tls-cert <file>',
+    env: 'GRATICULE_TLS_CERT',
+    description: 'certificate in PEM, with those between it and its authority: the node then speaks HTTPS',
+  },
+  tlsKey: { flags: '--tls-key <file>', env: 'GRATICULE_TLS_KEY', description: 'key of --tls-cert, in PEM' },
+  tlsCa: {
+    flags: '--tls-ca <file>',
+    env: 'GRATICULE_TLS_CA',
+    description: 'authority that the certificates of the other nodes come from, in PEM',
+    defaultText: 'the authorities that Node.js trusts',
+  },
+  tlsClientCert: {
+    flags: '--tls-client-cert <file>',
+    env: 'GRATICULE_TLS_CLIENT_CERT',
+    description: 'certificate that this node shows to the node that holds the log',
+    defaultText: '--tls-cert',
+  },
+  tlsClientKey: {
+    flags: '--tls-client-key <file>',
+    env: 'GRATICULE_TLS_CLIENT_KEY',
+    description: 'key of --tls-client-cert',
+    defaultText: '--tls-key',
+  },
+  requireClientCert: {
+    flags: '--require-client-cert [yes|no]',
+    env: 'GRATICULE_REQUIRE_CLIENT_CERT',
+    description: 'let only nodes with a certificate of --tls-ca use the log that this node holds',
+    parse: parseSwitch,
   },
   adopt: {
     flags: '--adopt [yes|no]',

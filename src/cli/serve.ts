@@ -10,6 +10,7 @@ import { StateFileError } from '../tree/index.ts';
 import { readClusterProperties } from './cluster-properties.ts';
 import { openLog, withoutSecrets } from './open-log.ts';
 import type { ServeOptions } from './serve-options.ts';
+import { openTls } from './tls.ts';
 
 /** What a parent process is told over its channel. */
 export type NodeMessage =
@@ -45,13 +46,15 @@ export async function serve(given: ServeOptions, isGiven: (key: string) => boole
   );
   stopOnSignals(logger, closers);
 
-  const door = await openDoor({ port: options.port, host: options.host });
+  const tls = openTls(options, logger);
+  const door = await openDoor({ port: options.port, host: options.host, tls: tls.door });
   closers.push(() => door.close(DRAIN_MS));
   const name = options.name ?? `${hostname()}-${door.port}`;
-  const url = options.url ?? `http://${publicHost(options.host)}:${door.port}${CONTEXT_PATH}`;
+  const url =
+    options.url ?? `${door.encrypted ? 'https' : 'http'}://${publicHost(options.host)}:${door.port}${CONTEXT_PATH}`;
   logger.info('listening', { port: door.port, name, dataDir, pid: process.pid });
 
-  const log = await openLog(options, { door, clusterDir, name, logger, closers });
+  const log = await openLog(options, { door, tls, clusterDir, name, logger, closers });
   const cacheDir = path.join(clusterDir, 'cache');
   mkdirSync(cacheDir, { recursive: true });
   const data = openDataAccess({ dataDir, cacheDir, logger });

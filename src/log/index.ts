@@ -18,6 +18,7 @@ export {
   isName,
   type LogServer,
   openWebSocketLog,
+  PEER_TLS_ENDED,
   type ServeLogOptions,
   serveLog,
   type TlsIdentity,

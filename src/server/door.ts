@@ -1,13 +1,16 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { UserError } from '../base/index.ts';
+import { createHttpsServer, type DoorTls } from './tls.ts';
 
 /**
- * The HTTP port of a node. It listens before the node is there, so that probes and people get an answer while a large
+ * The HTTP or HTTPS port of a node. It listens before the node is there, so that probes and people get an answer while a large
  * directory is being opened, and so that other nodes reach a log that this process holds.
  */
 export interface Door {
   readonly server: Server;
+  /** Whether it speaks HTTPS. */
+  readonly encrypted: boolean;
   /** The port that it really listens at. */
   readonly port: number;
   /** From now on, requests go to this handler. */
@@ -29,11 +32,17 @@ const IDLE = 'graticule-idle';
  * @param port  0 for any that is free
  * @throws UserError  the port is taken, or may not be used
  */
-export async function openDoor(options: { readonly port: number; readonly host?: string }): Promise<Door> {
+export async function openDoor(options: {
+  readonly port: number;
+  readonly host?: string;
+  readonly tls?: DoorTls;
+}): Promise<Door> {
   let handler: RequestListener = stillStarting;
   let closing = false;
   let underWay = 0;
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+  const settings = { keepAliveTimeout: KEEP_ALIVE_MS };
+  const server: Server = options.tls === undefined ? createServer(settings) : createHttpsServer(options.tls, settings);
+  server.on('request', (request, response) => {
     underWay++;
     response.once('close', () => {
       underWay--;
@@ -52,6 +61,7 @@ export async function openDoor(options: { readonly port: number; readonly host?:
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
   return {
     server,
+    encrypted: options.tls !== undefined,
     port: address.port,
     open: (next) => {
       handler = next;

@@ -12,6 +12,9 @@ export interface TlsIdentity {
 /** The word by which a client says, in the first message of TLS, that it comes for the log and has a certificate to show. */
 export const CHANNEL_PROTOCOL = 'graticule-log';
 
+/** Event of a server, with an address: a client that came for the log ended the connection before TLS was agreed on. */
+export const PEER_TLS_ENDED = 'graticule-peer-tls-ended';
+
 /** @returns why the other side's certificate does not let it in: `its certificate has expired`; undefined when it does */
 export function whyNotCertificate(socket: object): string | undefined {
   const { encrypted, authorized, authorizationError } = socket as Partial<TLSSocket>;

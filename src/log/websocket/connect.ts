@@ -100,7 +100,7 @@ export function connect(options: ConnectOptions): Promise<Connected> {
     signal?.addEventListener('abort', onAbort, { once: true });
     socket.on('error', (error) => {
       const distrust = explainTls(error, url);
-      if (distrust === undefined) unreachable(messageOf(error), error);
+      if (distrust === undefined) unreachable(messageOf(error) + hint(error, url), error);
       else refused(distrust, error);
     });
     socket.on('close', onClose);
@@ -122,6 +122,11 @@ function socketOptions({ url, tls, timeoutMs, recordBytesMax }: ConnectOptions):
   // A proxy in between, or a node that asks for no certificates, takes the second.
   options.ALPNProtocols = [CHANNEL_PROTOCOL, 'http/1.1'];
   return { ...options, ...tls };
+}
+
+/** A port that speaks HTTPS hangs up on who does not. */
+function hint(error: NodeJS.ErrnoException, url: string): string {
+  return url.startsWith('ws:') && error.code === 'ECONNRESET' ? '; if it speaks HTTPS there, write wss://' : '';
 }
 
 function remedy(code: RefusalCode | undefined, { secrets }: ConnectOptions): string {

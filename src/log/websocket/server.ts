@@ -6,7 +6,7 @@ import type { Position } from '../../tree/index.ts';
 import type { BlobSource, ChangeLog, NodeStatus } from '../change-log.ts';
 import { Wakeup } from '../wakeup.ts';
 import { admit, NotAdmittedError } from './admission.ts';
-import { whyNotCertificate } from './certificates.ts';
+import { PEER_TLS_ENDED, whyNotCertificate } from './certificates.ts';
 import { type ClusterSecrets, DEFAULT_GROUP, secretsOf } from './handshake.ts';
 import { Heartbeat, Outlet } from './link.ts';
 import { Refusals } from './refusals.ts';
@@ -51,6 +51,9 @@ export interface LogServer {
 
 /** Clients that have not proved themselves yet; more are turned away. */
 const STRANGERS_MAX = 100;
+
+const ENDED_DURING_TLS =
+  "it came for the log and ended the connection when it saw this node's certificate: it does not trust it, and its own log says why";
 
 /** Lets other nodes use a log over WebSocket. */
 export function serveLog(options: ServeLogOptions): LogServer {
@@ -120,6 +123,10 @@ export function serveLog(options: ServeLogOptions): LogServer {
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
   };
   server?.on('upgrade', onUpgrade);
+  // A client that does not like our certificate goes without a word.
+  const onTlsEnded = (address: string | undefined) =>
+    refusals.say({ address, node: undefined, reason: ENDED_DURING_TLS });
+  server?.on(PEER_TLS_ENDED, onTlsEnded);
 
   return {
     get clients() {
@@ -128,6 +135,7 @@ export function serveLog(options: ServeLogOptions): LogServer {
     handleUpgrade,
     async close() {
       server?.off('upgrade', onUpgrade);
+      server?.off(PEER_TLS_ENDED, onTlsEnded);
       for (const socket of sockets.clients) socket.terminate();
       await new Promise<void>((resolve) => sockets.close(() => resolve()));
     },
