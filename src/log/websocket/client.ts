@@ -1,6 +1,4 @@
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import type { WebSocket } from 'ws';
 import { type Logger, messageOf, silentLogger, systemClock, UnavailableError } from '../../base/index.ts';
 import type { ContentHash, Position } from '../../tree/index.ts';
 import type {
@@ -21,9 +19,9 @@ import type { TlsIdentity } from './certificates.ts';
 import { connect } from './connect.ts';
 import { Connection } from './connection.ts';
 import { type ClusterSecrets, DEFAULT_GROUP, secretsOf } from './handshake.ts';
-import { TransferLink, type TransferReply, type TransferRequest } from './transfer.ts';
+import { Transfers } from './transfers.ts';
 import { parseLogUrl } from './url.ts';
-import { bytesOf, type Reply, type Request, unpackError } from './wire.ts';
+import { bytesOf, type Reply, type Request } from './wire.ts';
 
 export interface WebSocketLogOptions {
   /** `ws://host:port`, `wss://host/path`, or `failover:(ws://a,ws://b)`. */
@@ -47,8 +45,6 @@ export interface WebSocketLogOptions {
   readonly heartbeatMs?: number;
 }
 
-/** Hashes in one message. */
-const REMOVE_BATCH = 10_000;
 const RETRY_MS = { first: 50, most: 2000, refused: 10_000 };
 /** Until the first server has said what it promises. */
 const ASSUMED: LogPromises = { durability: 'memory', recordBytesMax: 32 * 1024 * 1024, blobBytesMax: 64 * 1024 ** 3 };
@@ -70,7 +66,7 @@ class WebSocketLog implements ChangeLog {
   readonly #closing = new AbortController();
   readonly #changed = new Wakeup();
   readonly #running: Promise<void>;
-  readonly #transfers = new Set<WebSocket>();
+  readonly #transfers: Transfers;
   #connection: Connection | undefined;
   #promises = ASSUMED;
   /** Why there is no connection. */
@@ -80,6 +76,10 @@ class WebSocketLog implements ChangeLog {
     this.#urls = urls;
     this.#options = options;
     this.#logger = options.logger ?? silentLogger;
+    this.#transfers = new Transfers(async () => {
+      const { url } = await this.#connected();
+      return (await this.#connect(url, 'transfer')).socket;
+    }, this.#closing.signal);
     this.#running = this.#stayConnected();
   }
 
@@ -131,17 +131,12 @@ class WebSocketLog implements ChangeLog {
     await this.#call((id) => ({ kind: 'trim', id, position: upTo }));
   }
 
-  async putSnapshot(at: Position, body: Readable): Promise<void> {
-    try {
-      await this.#put({ put: 'snapshot', at }, () => body);
-    } finally {
-      body.destroy();
-    }
+  putSnapshot(at: Position, body: Readable): Promise<void> {
+    return this.#transfers.putSnapshot(at, body);
   }
 
-  async latestSnapshot(upTo?: Position): Promise<SnapshotBody | undefined> {
-    const found = await this.#get({ get: 'snapshot', upTo });
-    return found && { at: found.at!, body: found.body };
+  latestSnapshot(upTo?: Position): Promise<SnapshotBody | undefined> {
+    return this.#transfers.getSnapshot(upTo);
   }
 
   async snapshots(): Promise<readonly SnapshotInfo[]> {
@@ -152,28 +147,23 @@ class WebSocketLog implements ChangeLog {
 
   async putBlob(hash: ContentHash, source: BlobSource): Promise<void> {
     checkBlobBytes(hash, source.size, this.#promises.blobBytesMax);
-    await this.#put({ put: 'blob', hash, size: source.size }, (from) => source.open(from));
+    await this.#transfers.putBlob(hash, source);
   }
 
   async hasBlob(hash: ContentHash): Promise<boolean> {
     return (await this.#call((id) => ({ kind: 'has-blob', id, hash }))).kind === 'yes';
   }
 
-  async getBlob(hash: ContentHash, from = 0): Promise<Readable | undefined> {
-    return (await this.#get({ get: 'blob', hash, from }))?.body;
+  getBlob(hash: ContentHash, from = 0): Promise<Readable | undefined> {
+    return this.#transfers.getBlob(hash, from);
   }
 
-  async *blobs(): AsyncIterableIterator<readonly BlobInfo[]> {
-    const found = await this.#get({ get: 'blobs' });
-    if (found === undefined) return;
-    for await (const line of createInterface({ input: found.body })) yield JSON.parse(line) as readonly BlobInfo[];
+  blobs(): AsyncIterable<readonly BlobInfo[]> {
+    return this.#transfers.blobs();
   }
 
-  async removeBlobs(hashes: readonly ContentHash[], storedBefore: string): Promise<void> {
-    for (let i = 0; i < hashes.length; i += REMOVE_BATCH) {
-      const json = { hashes: hashes.slice(i, i + REMOVE_BATCH), storedBefore };
-      await this.#call((id) => ({ kind: 'remove-blobs', id, json }));
-    }
+  removeBlobs(hashes: readonly ContentHash[], storedBefore: string): Promise<void> {
+    return this.#transfers.removeBlobs(hashes, storedBefore);
   }
 
   async announce(status: NodeStatus): Promise<void> {
@@ -200,7 +190,6 @@ class WebSocketLog implements ChangeLog {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#connection?.terminate();
-    for (const socket of this.#transfers) socket.terminate();
     this.#changed.wake();
     await this.#running;
   }
@@ -213,59 +202,6 @@ class WebSocketLog implements ChangeLog {
 
   async #call(request: (id: number) => Request): Promise<Reply> {
     return (await this.#connected()).call(request, { timeoutMs: this.#options.answerWaitMs ?? 5000 });
-  }
-
-  async #put(request: Extract<TransferRequest, { put: unknown }>, open: (from: number) => Readable): Promise<void> {
-    const link = await this.#openTransfer();
-    try {
-      link.say(request);
-      for (let reply = await link.hear<TransferReply>(); !('stored' in reply); ) {
-        if ('failed' in reply) throw unpackError(reply.failed);
-        if (!('send' in reply)) throw new UnavailableError('log-failed', 'the server of the log gave no answer');
-        const body = open(reply.send);
-        const next = link.hear<TransferReply>();
-        try {
-          // Whichever comes first: a server that refuses does not wait for the end.
-          await Promise.race([link.send(body), next]);
-        } finally {
-          next.catch(() => {});
-          body.destroy();
-        }
-        reply = await next;
-      }
-    } finally {
-      link.close();
-    }
-  }
-
-  async #get(
-    request: Extract<TransferRequest, { get: unknown }>,
-  ): Promise<{ at?: Position; body: Readable } | undefined> {
-    const link = await this.#openTransfer();
-    try {
-      const body = link.body();
-      link.say(request);
-      const reply = await link.hear<TransferReply>();
-      if ('failed' in reply) throw unpackError(reply.failed);
-      if (!('found' in reply) || !reply.found) {
-        link.close();
-        return undefined;
-      }
-      body.once('end', () => link.close()).once('close', () => body.readableEnded || link.terminate());
-      return reply.at === undefined ? { body } : { at: reply.at, body };
-    } catch (error) {
-      link.terminate();
-      throw error;
-    }
-  }
-
-  async #openTransfer(): Promise<TransferLink> {
-    const { url } = await this.#connected();
-    const { socket } = await this.#connect(url, 'transfer');
-    const link = new TransferLink(socket);
-    this.#transfers.add(socket);
-    socket.once('close', () => this.#transfers.delete(socket));
-    return link;
   }
 
   /** The connection, waiting for it a little. @throws UnavailableError  why there is none */

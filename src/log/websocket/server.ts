@@ -10,7 +10,7 @@ import { PEER_TLS_ENDED, whyNotCertificate } from './certificates.ts';
 import { type ClusterSecrets, DEFAULT_GROUP, secretsOf } from './handshake.ts';
 import { Heartbeat, Outlet } from './link.ts';
 import { Refusals } from './refusals.ts';
-import { TransferLink, type TransferRequest } from './transfer.ts';
+import { type GetRequest, TransferLink, type TransferRequest } from './transfer.ts';
 import {
   bytesOf,
   DEFAULT_PATH,
@@ -95,7 +95,7 @@ export function serveLog(options: ServeLogOptions): LogServer {
         whyNotCertificate: options.requireClientCertificate ? whyNotCertificate(request.socket) : undefined,
       };
       admit(webSocket, rules, ({ purpose }) => {
-        if (purpose === 'transfer') serveTransfer(webSocket, log, heartbeatMs);
+        if (purpose === 'transfer') serveTransfers(webSocket, log, heartbeatMs);
       })
         .finally(() => strangers--)
         .then(
@@ -215,9 +215,6 @@ class CallServer {
         return { kind: (await this.#log.hasBlob(request.hash)) ? 'yes' : 'no', id };
       case 'snapshots':
         return { kind: 'list', id, json: await this.#log.snapshots() };
-      case 'remove-blobs':
-        await this.#log.removeBlobs(request.json.hashes, request.json.storedBefore);
-        return { kind: 'done', id };
       case 'announce':
         await this.#log.announce(request.json as NodeStatus);
         return { kind: 'done', id };
@@ -259,42 +256,51 @@ interface Subscription {
   cancel(): void;
 }
 
-/** Serves the one transfer of a connection. */
-function serveTransfer(socket: WebSocket, log: ChangeLog, heartbeatMs: number): void {
+/** Serves the transfers of a connection, one after the other. */
+async function serveTransfers(socket: WebSocket, log: ChangeLog, heartbeatMs: number): Promise<void> {
   const link = new TransferLink(socket);
-  const alive = setInterval(() => socket.readyState === socket.OPEN && socket.ping(), heartbeatMs).unref();
-  const serve = async (): Promise<void> => {
-    const request = await link.hear<TransferRequest>();
-    if ('put' in request) {
-      const open = (from: number) => {
-        const body = link.body();
-        link.say({ send: from });
-        return body;
-      };
-      if (request.put === 'snapshot') await log.putSnapshot(request.at, open(0));
-      else await log.putBlob(request.hash, { size: request.size, open } satisfies BlobSource);
-      link.say({ stored: true });
-    } else await give(request);
-  };
-  const give = async (request: Extract<TransferRequest, { get: unknown }>): Promise<void> => {
-    const { at, body } = await find(request, log);
-    link.say({ found: body !== undefined, at });
-    if (body === undefined) return;
-    socket.once('close', () => body.destroy());
-    await link.send(body).catch((error) => link.say({ broken: packError(error) }));
-  };
-  serve()
-    .catch((error) => link.say({ failed: packError(error) }))
-    .finally(() => {
-      clearInterval(alive);
+  const alive = setInterval(() => link.busy && socket.ping(), heartbeatMs).unref();
+  socket.once('close', () => clearInterval(alive));
+  while (link.open) {
+    // The client has gone, and that is all right.
+    const request = await link.hear<TransferRequest>().catch(() => undefined);
+    if (request === undefined) return;
+    link.busy = true;
+    try {
+      await serveTransfer(request, link, log);
+      link.busy = false;
+    } catch (error) {
+      link.say({ failed: packError(error) });
       link.close();
-    });
+      return;
+    }
+  }
 }
 
-async function find(
-  request: Extract<TransferRequest, { get: unknown }>,
-  log: ChangeLog,
-): Promise<{ at?: Position; body?: Readable }> {
+async function serveTransfer(request: TransferRequest, link: TransferLink, log: ChangeLog): Promise<void> {
+  if ('get' in request) {
+    const { at, body } = await find(request, log);
+    link.say({ found: body !== undefined, at });
+    try {
+      if (body !== undefined) await link.send(body);
+    } catch (error) {
+      link.say({ broken: packError(error) });
+      throw error;
+    }
+    return;
+  }
+  const open = (from: number) => {
+    const body = link.body();
+    link.say({ send: from });
+    return body;
+  };
+  if ('remove' in request) await log.removeBlobs(request.remove, request.storedBefore);
+  else if (request.put === 'snapshot') await log.putSnapshot(request.at, open(0));
+  else await log.putBlob(request.hash, { size: request.size, open } satisfies BlobSource);
+  link.say({ done: true });
+}
+
+async function find(request: GetRequest, log: ChangeLog): Promise<{ at?: Position; body?: Readable }> {
   if (request.get === 'blob') return { body: await log.getBlob(request.hash, request.from) };
   if (request.get === 'snapshot') return (await log.latestSnapshot(request.upTo)) ?? {};
   return { body: Readable.from(lines(log.blobs()), { objectMode: false }) };

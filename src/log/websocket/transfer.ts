@@ -5,28 +5,39 @@ import type { ContentHash, Position } from '../../tree/index.ts';
 import { type PackedError, unpackError } from './wire.ts';
 
 /*
- * A connection for one long body. Text messages are JSON, binary ones a piece of the body, whose end is `{"end":true}`: nothing
+ * A connection for long bodies, one after the other. Text messages are JSON, binary ones a piece of the body, whose end is `{"end":true}`: nothing
  * is taken for whole that did not come to its end.
  *
  *   client  {"put":"blob","hash":"...","size":123}        client  {"get":"blob","hash":"...","from":0}
  *   server  {"send":0}   from this byte on                server  {"found":true}
  *   client  pieces, end                                   server  pieces, end        or {"broken":why}
- *   server  {"stored":true}  or {"failed":why}                                       or {"failed":why} instead of found
+ *   server  {"done":true}  or {"failed":why}                                         or {"failed":why} instead of found
  *
- * The server asks for the bytes that it does not have (none at all when it says `stored` at once), and may ask once more.
+ * The server asks for the bytes that it does not have (none at all when it is done at once), and may ask once more. When a
+ * request is done, another may follow; after a failure the connection ends.
  */
 
-export type TransferRequest =
+export type PutRequest =
   | { readonly put: 'blob'; readonly hash: ContentHash; readonly size: number }
-  | { readonly put: 'snapshot'; readonly at: Position }
+  | { readonly put: 'snapshot'; readonly at: Position };
+
+export type GetRequest =
   | { readonly get: 'blob'; readonly hash: ContentHash; readonly from: number }
   | { readonly get: 'snapshot'; readonly upTo?: Position }
   /** The body is one line of JSON a batch. */
   | { readonly get: 'blobs' };
 
+/** Has no body, and may take long. */
+export interface RemoveRequest {
+  readonly remove: readonly ContentHash[];
+  readonly storedBefore: string;
+}
+
+export type TransferRequest = PutRequest | GetRequest | RemoveRequest;
+
 export type TransferReply =
   | { readonly send: number }
-  | { readonly stored: true }
+  | { readonly done: true }
   | { readonly found: boolean; readonly at?: Position }
   | { readonly failed: PackedError };
 
@@ -44,6 +55,8 @@ export const STALLED_MS = 20_000;
 
 /** One end of a connection for a transfer. To be made before anything can come. */
 export class TransferLink {
+  /** Whether a request is being carried out. */
+  busy = false;
   readonly #socket: WebSocket;
   #stalled: NodeJS.Timeout;
   readonly #messages: unknown[] = [];
@@ -110,7 +123,12 @@ export class TransferLink {
         this.#stalled.refresh();
       }
     if (this.#ended !== undefined) throw this.#ended;
-    this.#socket.send(END);
+    this.endBody();
+  }
+
+  /** Marks the end of a body; also of one that the other side did not want to the end. */
+  endBody(): void {
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(END);
   }
 
   /** Ends the connection when everything that was said has been sent. */

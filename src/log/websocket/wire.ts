@@ -28,11 +28,6 @@ export type Request =
   | { readonly kind: 'trim' | 'read'; readonly id: number; readonly position: Position }
   | { readonly kind: 'has-blob'; readonly id: number; readonly hash: ContentHash }
   | { readonly kind: 'announce'; readonly id: number; readonly json: unknown }
-  | {
-      readonly kind: 'remove-blobs';
-      readonly id: number;
-      readonly json: { readonly hashes: readonly ContentHash[]; readonly storedBefore: string };
-    }
   /** So many more bytes may be sent to the reader of this number. */
   | { readonly kind: 'credit'; readonly id: number; readonly bytes: number };
 
@@ -66,7 +61,6 @@ const KINDS: readonly Message['kind'][] = [
   'nodes',
   'failed',
   'snapshots',
-  'remove-blobs',
   'list',
 ];
 const NUMBER_OF = new Map(KINDS.map((kind, i) => [kind, i]));
@@ -96,7 +90,6 @@ export function encode(message: Message): Buffer {
     case 'has-blob':
       return withHead(Buffer.from(`.....${message.hash}`, 'latin1'), message);
     case 'announce':
-    case 'remove-blobs':
     case 'nodes':
     case 'list':
     case 'failed':
@@ -127,7 +120,6 @@ export function decode(buffer: Buffer): Message {
     case 'has-blob':
       return { kind, id, hash: buffer.toString('latin1', 5) as ContentHash };
     case 'announce':
-    case 'remove-blobs':
     case 'nodes':
     case 'list':
     case 'failed':
