@@ -1,4 +1,5 @@
 export type { Divergence } from './divergences.ts';
+export * from './history/index.ts';
 export type { OnAhead, OnDrift } from './join.ts';
 export { type OpenNodeOptions, openNode } from './open.ts';
 export { RefusedError } from './origin.ts';

@@ -7,6 +7,7 @@ import { conditionOf } from './condition.ts';
 import type { Divergence, Divergences } from './divergences.ts';
 import { findEdits, publishEdits, publishingWhatIsFound } from './edits.ts';
 import { Follower } from './follower.ts';
+import { History } from './history/index.ts';
 import { Housekeeping } from './housekeeping.ts';
 import type { Joining } from './join.ts';
 import type { LogLink } from './link.ts';
@@ -62,6 +63,7 @@ const DIGESTS_KEPT = 256;
 export class Node implements ClusterNode {
   readonly name: string;
   readonly catalog: CatalogView;
+  readonly history: History;
   readonly #parts: NodeParts;
   readonly #replica: Replica;
   readonly #follower: Follower;
@@ -177,6 +179,14 @@ export class Node implements ClusterNode {
       heard: (head) => this.#reached(head),
       applyOwn: (position, record) => this.#follower.applyOwn(position, record),
       askHead: () => this.#head.answer(),
+    });
+    this.history = new History({
+      clock,
+      log: () => link.get(),
+      tree: store.tree,
+      logId: () => this.logId,
+      draft: () => draftOf(catalog),
+      write: (request) => this.write(request),
     });
     this.#membership = new Membership({
       clock,

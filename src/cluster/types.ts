@@ -2,6 +2,7 @@ import type { CatalogView, Draft } from '../catalog/index.ts';
 import type { NodeStatus } from '../log/index.ts';
 import type { Digest, Position, TreePath } from '../tree/index.ts';
 import type { Divergence } from './divergences.ts';
+import type { History } from './history/index.ts';
 
 export type Role = 'both' | 'replica' | 'paused';
 
@@ -104,6 +105,9 @@ export interface ClusterNode {
    * @throws  as `write` does
    */
   reload(origin: Origin): Promise<Reloaded>;
+
+  /** Who changed what and when, as far as the log holds it; and the way back. */
+  readonly history: History;
 
   /** Changes what this node does, until it is closed; `paused` stops it from following, anything else resumes it. */
   setRole(role: Role): void;

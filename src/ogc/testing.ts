@@ -68,6 +68,9 @@ export function testNode(files: Files): TestNode {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    get history() {
+      return absent();
+    },
     write: absent,
     divergences: () => [],
     reload: absent,

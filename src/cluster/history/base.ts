@@ -16,8 +16,8 @@ export type Base = Snapshot & { discard(): void };
 export async function baseFor(reader: LogReader, position: Position): Promise<Base> {
   const { log } = reader;
   const trimmed = await reader.trimmed();
-  const found = await log.latestSnapshot();
-  if (found !== undefined && found.at <= position && found.at >= trimmed) return open(found.body);
+  const found = await log.latestSnapshot(position);
+  if (found !== undefined && found.at >= trimmed) return open(found.body);
   found?.body.destroy();
   if (trimmed > START) throw new HistoryTrimmedError(position, (trimmed + 1) as Position);
   return open(await genesisBody(log, reader));

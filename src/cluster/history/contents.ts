@@ -1,6 +1,13 @@
 import { buffer } from 'node:stream/consumers';
 import { LRUCache } from 'lru-cache';
-import { type Content, type ContentHash, contentHash, type Position, type Tree, type TreePath } from '../../tree/index.ts';
+import {
+  type Content,
+  type ContentHash,
+  contentHash,
+  type Position,
+  type Tree,
+  type TreePath,
+} from '../../tree/index.ts';
 import { baseFor } from './base.ts';
 import { HistoryTrimmedError } from './errors.ts';
 import { changesOf, type LogReader } from './reader.ts';
@@ -79,7 +86,9 @@ export class Contents {
 
   /** The records before, the newest first, down to the state that they began with. */
   async #fromLog(missing: Map<ContentHash, Wanted>, take: Take): Promise<void> {
-    const top = Math.max(...[...missing.values()].map(({ at }) => at)) as Position;
+    // One further: what a change of a record finds may have been put by an earlier one of the same record.
+    const newest = Math.max(...[...missing.values()].map(({ at }) => at)) + 1;
+    const top = Math.min(this.#tree.position, newest) as Position;
     const sizes = () => new Set([...missing.values()].map(({ size }) => size));
     let base: Awaited<ReturnType<typeof baseFor>> | undefined;
     try {

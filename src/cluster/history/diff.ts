@@ -58,7 +58,11 @@ function fileDiff(file: FileChange, bytes: ReadonlyMap<ContentHash, Uint8Array>)
   if (before === undefined) lines.push('new file mode 100644');
   if (after === undefined) lines.push('deleted file mode 100644');
   if (from !== undefined)
-    lines.push(...(before?.hash === after?.hash ? ['similarity index 100%'] : []), `rename from ${from}`, `rename to ${path}`);
+    lines.push(
+      ...(before?.hash === after?.hash ? ['similarity index 100%'] : []),
+      `rename from ${from}`,
+      `rename to ${path}`,
+    );
   if (before?.hash !== after?.hash) lines.push(...body(file, bytes));
   return `${lines.join('\n')}\n`;
 }
@@ -92,7 +96,8 @@ function textOf({ hash, size }: FileVersion, bytes: ReadonlyMap<ContentHash, Uin
 
 function hunksOf(before: string, after: string): readonly string[] {
   const patch =
-    structuredPatch('', '', before, after, '', '', { context: CONTEXT_LINES, maxEditLength: EDITS_MAX }) ?? replaced(before, after);
+    structuredPatch('', '', before, after, '', '', { context: CONTEXT_LINES, maxEditLength: EDITS_MAX }) ??
+    replaced(before, after);
   return patch.hunks.flatMap(({ oldStart, oldLines, newStart, newLines, lines }) => [
     `@@ -${range(oldStart, oldLines)} +${range(newStart, newLines)} @@`,
     ...lines,

@@ -1,18 +1,29 @@
-import type { Change, FileOperation, Touched, TreePath, TreeReader } from '../../tree/index.ts';
-import { run, type PastState } from './states.ts';
+import { type Change, nameOf, type Touched, type TreePath, type TreeReader } from '../../tree/index.ts';
+import { type PastState, run } from './states.ts';
 import type { FileChange, FileVersion } from './types.ts';
 
-/** What a change did to each file, from the state before it. */
-export function filesOf(before: PastState, change: Change, earlier: readonly Change[]): readonly FileChange[] {
-  const base = before.tree.fork();
-  for (const { operations } of earlier) for (const operation of operations) run(base, operation);
-  const after = base.fork();
-  for (const operation of change.operations) run(after, operation);
-  return netChanges(base, after, after.touched());
+/** The tree around one change. */
+export interface Around {
+  readonly before: TreeReader;
+  readonly after: TreeReader;
+  /** What the change did to each file, in order; folders expanded. */
+  readonly touched: readonly Touched[];
 }
 
-/** @param touched  what led from one tree to the other, in order */
-export function netChanges(before: TreeReader, after: TreeReader, touched: readonly Touched[]): readonly FileChange[] {
+/**
+ * @param state    before the record
+ * @param earlier  changes of the same record, before this one
+ */
+export function around(state: PastState, change: Change, earlier: readonly Change[]): Around {
+  const before = state.tree.fork();
+  for (const { operations } of earlier) for (const operation of operations) run(before, operation);
+  const after = before.fork();
+  for (const operation of change.operations) run(after, operation);
+  return { before, after, touched: after.touched() };
+}
+
+/** What came of the files. */
+export function netChanges({ before, after, touched }: Around): readonly FileChange[] {
   const paths = new Set<TreePath>();
   /** Where a file that lies at the key came from. */
   const origins = new Map<TreePath, TreePath>();
@@ -31,21 +42,40 @@ export function netChanges(before: TreeReader, after: TreeReader, touched: reado
   return collect(paths, origins, before, after);
 }
 
-/** How one tree differs from another, at or below a path. Files that only lie elsewhere are shown as moved. */
-export function differences(before: TreeReader, after: TreeReader, path: TreePath | '' = ''): readonly FileChange[] {
-  const paths = new Set<TreePath>();
+/**
+ * How one tree differs from another, at or below a path. Files that only lie elsewhere are shown as moved.
+ *
+ * @param among  where to look, when that is known. Default: everywhere
+ */
+export function differences(
+  before: TreeReader,
+  after: TreeReader,
+  path: TreePath | '' = '',
+  among?: Iterable<TreePath>,
+): readonly FileChange[] {
+  const paths = new Set<TreePath>(among);
+  if (among === undefined) {
+    for (const [file, { hash }] of before.walk(path)) if (after.stat(file)?.hash !== hash) paths.add(file);
+    for (const [file] of after.walk(path)) if (before.stat(file) === undefined) paths.add(file);
+  }
   const gone = new Map<string, TreePath[]>();
-  for (const [file, { hash }] of before.walk(path)) {
-    const now = after.stat(file);
-    if (now?.hash === hash) continue;
-    paths.add(file);
-    if (now === undefined) gone.set(hash, [...(gone.get(hash) ?? []), file]);
+  const sorted = [...paths].sort();
+  for (const file of sorted) {
+    const old = before.stat(file);
+    if (old === undefined || after.stat(file) !== undefined) continue;
+    const same = gone.get(old.hash);
+    if (same === undefined) gone.set(old.hash, [file]);
+    else same.push(file);
   }
   const origins = new Map<TreePath, TreePath>();
-  for (const [file, { hash }] of after.walk(path)) {
-    if (before.stat(file) !== undefined) continue;
-    paths.add(file);
-    const from = gone.get(hash)?.shift();
+  for (const file of sorted) {
+    const now = after.stat(file);
+    if (now === undefined || before.stat(file) !== undefined) continue;
+    const candidates = gone.get(now.hash);
+    if (candidates === undefined) continue;
+    // Of several with the same bytes, the one of the same name: it is the one that was moved along with its folder.
+    const same = candidates.findIndex((from) => nameOf(from) === nameOf(file));
+    const [from] = candidates.splice(Math.max(0, same), 1);
     if (from !== undefined) origins.set(file, from);
   }
   return collect(paths, origins, before, after);
@@ -79,7 +109,6 @@ export function version(tree: TreeReader, path: TreePath): FileVersion | undefin
   return stat && { hash: stat.hash, size: stat.size };
 }
 
-/** Paths that a step names. */
-export function pathsOf(operation: FileOperation): readonly TreePath[] {
-  return operation.kind === 'move' ? [operation.from, operation.to] : [operation.path];
+export function pathsOf(touched: Touched): readonly TreePath[] {
+  return touched.kind === 'moved' ? [touched.from, touched.to] : [touched.path];
 }

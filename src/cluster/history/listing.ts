@@ -15,7 +15,10 @@ export async function listChanges(reader: LogReader, head: Position, options: Li
   const trimmed = await reader.trimmed();
   const keptFrom = (trimmed + 1) as Position;
   // Of the record that `before` lies in, the changes that come before it.
-  const top = Math.min(head, before === undefined ? head : before.position - (before.index === undefined ? 1 : 0)) as Position;
+  const top = Math.min(
+    head,
+    before === undefined ? head : before.position - (before.index === undefined ? 1 : 0),
+  ) as Position;
   const changes: ChangeEntry[] = [];
   let last: ChangeEntry | undefined;
   let scanned = 0;
@@ -52,7 +55,9 @@ export function entriesOf(position: Position, record: TreeRecord): readonly Chan
     const why = 'the log begins';
     return [{ ref: String(position), position, kind: 'genesis', id: logId, at, by: 'system', node, why, steps: [] }];
   }
-  return record.changes.map((change, i) => entryOf(change, position, formatRef(position, i + 1, record.changes.length)));
+  return record.changes.map((change, i) =>
+    entryOf(change, position, formatRef(position, i + 1, record.changes.length)),
+  );
 }
 
 export function entryOf({ operations, ...info }: Change, position: Position, ref: string): ChangeEntry {
@@ -83,4 +88,9 @@ export function touches(step: Step | FileOperation, path: string): boolean {
   if (step.kind === 'put') return isWithin(step.path, path);
   const folders: readonly TreePath[] = step.kind === 'move' ? [step.from, step.to] : [step.path];
   return folders.some((folder) => isWithin(folder, path) || isWithin(path, folder));
+}
+
+/** Whether a step touches a path, or anything above or below it. */
+export function overlaps(step: FileOperation, path: string): boolean {
+  return touches(step, path) || (step.kind === 'put' && isWithin(path, step.path));
 }

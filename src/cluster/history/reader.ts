@@ -93,4 +93,3 @@ export class LogReader {
 export function changesOf(record: TreeRecord) {
   return record.kind === 'changes' ? record.changes : [];
 }
-

@@ -14,7 +14,8 @@ const SECRET_NAME = String.raw`(?:[\w.\-]{1,64}[: ]){0,4}${SECRET_WORD}`;
 /** Files of `security/` whose text can be shown, passwords masked; of all others only that they changed. */
 const SHOWN_IN_SECURITY = /(?:^|\/)(?:config\.xml|roles\.xml|(?:rest|layers|services)\.properties)$/i;
 /** Key stores and certificates, wherever they lie. */
-const KEY_FILE = /\.(?:jceks|jks|p12|pfx|key|pem|der|kdb)$|(?:^|\/)(?:users\.(?:xml|properties)|masterpw[^/]*|\.?pgpass|passwd)$/i;
+const KEY_FILE =
+  /\.(?:jceks|jks|p12|pfx|key|pem|der|kdb)$|(?:^|\/)(?:users\.(?:xml|properties)|masterpw[^/]*|\.?pgpass|passwd)$/i;
 
 /** Whether nothing of a file may be shown, not even a hash, which would let people check their guesses. */
 export function isSecretFile(path: TreePath): boolean {
@@ -28,7 +29,10 @@ const PATTERNS: readonly RegExp[] = [
   // <string>passwd</string><string>...</string>
   new RegExp(String.raw`(<string>\s*${SECRET_NAME}\s*</string>\s*<string>)([\s\S]*?)(</string\s*>)`, 'gi'),
   // <password>...</password>, of text alone
-  new RegExp(String.raw`(<((?:[\w.\-]{1,32}:)?${SECRET_WORD})(?:\s[^>]*)?(?<!/)>)((?:[^<]|<!\[CDATA\[[\s\S]*?\]\]>)*)(</\2\s*>)`, 'gi'),
+  new RegExp(
+    String.raw`(<((?:[\w.\-]{1,32}:)?${SECRET_WORD})(?:\s[^>]*)?(?<!/)>)((?:[^<]|<!\[CDATA\[[\s\S]*?\]\]>)*)(</\2\s*>)`,
+    'gi',
+  ),
   // password="..."
   new RegExp(String.raw`(\s(?:${SECRET_NAME})\s*=\s*")([^"]*)(")`, 'gi'),
   new RegExp(String.raw`(\s(?:${SECRET_NAME})\s*=\s*')([^']*)(')`, 'gi'),
@@ -47,13 +51,18 @@ const PATTERNS: readonly RegExp[] = [
  *
  * @param before, after  undefined when there is no such file
  */
-export function maskSecrets(before: string | undefined, after: string | undefined): [string | undefined, string | undefined] {
+export function maskSecrets(
+  before: string | undefined,
+  after: string | undefined,
+): [string | undefined, string | undefined] {
   const old = before === undefined ? undefined : mask(before, () => MASK);
   const known = new Set(old?.secrets);
   const now =
     after === undefined
       ? undefined
-      : mask(after, (secret) => (before === undefined || secret === '' || known.has(secret) ? MASK : `${MASK} (changed)`));
+      : mask(after, (secret) =>
+          before === undefined || secret === '' || known.has(secret) ? MASK : `${MASK} (changed)`,
+        );
   return [old?.text, now?.text];
 }
 
@@ -62,7 +71,10 @@ function mask(text: string, replacement: (secret: string) => string): { text: st
   let masked = text;
   for (const pattern of PATTERNS)
     masked = masked.replace(pattern, (...groups) => {
-      const parts = groups.slice(1, groups.findIndex((part) => typeof part === 'number')) as string[];
+      const parts = groups.slice(
+        1,
+        groups.findIndex((part) => typeof part === 'number'),
+      ) as string[];
       const [opening, secret, closing] = [parts[0]!, parts.at(-2)!, parts.at(-1)!];
       if (secret === '' || secret.startsWith(MASK)) return groups[0] as string;
       secrets.push(secret);

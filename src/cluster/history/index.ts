@@ -1,0 +1,18 @@
+export { HistoryTrimmedError, RevertConflictError } from './errors.ts';
+export { type Backup, History, type HistoryPorts, type OtherState } from './history.ts';
+export { parseRef } from './refs.ts';
+export {
+  type ChangeDetails,
+  type ChangeEntry,
+  type ChangeFilter,
+  type ChangeList,
+  type ChangeRef,
+  type Conflict,
+  type FileChange,
+  LIST_MAX,
+  type ListOptions,
+  type Reverted,
+  type RevertRequest,
+  type RevertTarget,
+  type Step,
+} from './types.ts';
