@@ -5,7 +5,6 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { Command } from 'commander';
 import { type Facts, silentLogger } from '../base/index.ts';
-import { readClusterProperties } from './cluster-properties.ts';
 import { addOptions, parseBaseUrl, parseOrigins, parsePort, parseSwitch } from './options.ts';
 import { clusterSecrets } from './secret.ts';
 import { SERVE_OPTIONS, type ServeOptions } from './serve-options.ts';
@@ -142,32 +141,4 @@ test('whether trees are equal', () => {
   assert.equal(compareTrees([node(3, 'a'), node(3, 'a')]), 'equal');
   assert.equal(compareTrees([node(3, 'a'), node(2, 'b')]), 'catching-up');
   assert.equal(compareTrees([node(3, 'a'), node(3, 'b'), node(2, 'c')]), 'differ');
-});
-
-test('settings of the cluster extension', () => {
-  const clusterDir = mkdtempSync(path.join(tmpdir(), 'graticule-cluster-'));
-  const table: [text: string, options: Record<string, string>][] = [
-    ['', {}],
-    [
-      'instanceName=node-7\nembeddedBroker=true\ntoggleMaster=true\ntoggleSlave=true',
-      { name: 'node-7', role: 'both', log: 'embedded:' },
-    ],
-    ['group=maps', { group: 'maps' }],
-    ['toggleMaster=false', { role: 'replica' }],
-    ['readOnly=true', { role: 'replica' }],
-    ['toggleSlave=false', { role: 'paused' }],
-    ['brokerURL=ws\\://a\\:8080', { log: 'ws://a:8080' }],
-    ['brokerURL=tcp\\://a\\:61616', {}],
-  ];
-  try {
-    assert.deepEqual(readClusterProperties(clusterDir), { entries: {}, options: {} });
-    for (const [text, options] of table) {
-      writeFileSync(path.join(clusterDir, 'cluster.properties'), text);
-      assert.deepEqual(readClusterProperties(clusterDir).options, options, text);
-    }
-    writeFileSync(path.join(clusterDir, 'cluster.properties'), 'brokerURL=ws://user:pw@a:8080');
-    assert.deepEqual(readClusterProperties(clusterDir).entries, { brokerURL: 'ws://a:8080' });
-  } finally {
-    rmSync(clusterDir, { recursive: true });
-  }
 });

@@ -15,7 +15,10 @@ const program = new Command('graticule')
 // Each command loads what it needs and no more.
 addOptions(program.command('serve').description('run one node on a data directory'), SERVE_OPTIONS).action(
   async (options: ServeOptions, command: Command) =>
-    (await import('./serve.ts')).serve(options, (key) => /^(?:cli|env)$/.test(command.getOptionValueSource(key) ?? '')),
+    (await import('./serve.ts')).serve(options, (option) => {
+      const source = command.getOptionValueSource(option);
+      return source === 'cli' ? 'command line' : source === 'env' ? 'environment' : undefined;
+    }),
 );
 addOptions(
   program.command('demo').description('run a cluster on this machine, with a data directory made from Natural Earth'),

@@ -3,6 +3,7 @@ import { type Logger, UserError } from '../base/index.ts';
 import { type ChangeLog, openEmbeddedLog, openWebSocketLog, serveLog } from '../log/index.ts';
 import type { Door } from '../server/index.ts';
 import { clusterSecrets } from './secret.ts';
+import { withoutSecrets } from './serve/keys.ts';
 import type { ServeOptions } from './serve-options.ts';
 import type { NodeTls } from './tls.ts';
 
@@ -57,9 +58,4 @@ export async function openLog(options: ServeOptions, parts: LogParts): Promise<C
   const log = openWebSocketLog({ url: options.log, secret, group, tls: tls.client, name, logger });
   closers.push(() => log.close());
   return log;
-}
-
-/** A log URL without user and password. */
-export function withoutSecrets(url: string): string {
-  return url.replace(/\/\/[^/@\s,()]*@/g, '//');
 }

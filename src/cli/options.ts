@@ -53,10 +53,10 @@ export function wholeNumber(text: string, min: number, max: number): number {
   return value;
 }
 
-/** `true`, `yes`, `1` and their opposites, as environment variables have them. */
+/** `true`, `enabled`, `yes`, `1` and their opposites, as environment variables have them. */
 export function parseSwitch(text: string): boolean {
-  if (/^(?:true|yes|on|1)$/i.test(text)) return true;
-  if (/^(?:false|no|off|0|)$/i.test(text)) return false;
+  if (/^(?:true|enabled|yes|on|1)$/i.test(text)) return true;
+  if (/^(?:false|disabled|no|off|0|)$/i.test(text)) return false;
   throw new InvalidArgumentError('true or false is expected.');
 }
 

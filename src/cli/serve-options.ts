@@ -29,6 +29,12 @@ export interface ServeOptions {
   readonly tlsClientKey?: string;
   readonly requireClientCert?: boolean;
   readonly adopt?: boolean;
+  readonly readOnly?: boolean;
+  readonly forwardWrites?: boolean;
+  readonly onDrift?: 'publish' | 'restore' | 'refuse';
+  readonly onAhead?: 'refuse' | 'publish';
+  readonly retainRecords?: number;
+  readonly snapshotEvery?: number;
   readonly renderProcesses: number;
   readonly proxyBaseUrl?: string;
   readonly trustProxy?: boolean;
@@ -47,7 +53,8 @@ export const SERVE_OPTIONS: OptionTable = {
   clusterDir: {
     flags: '--cluster-dir <folder>',
     env: 'CLUSTER_CONFIG_DIR',
-    description: "folder for this node's own state",
+    description:
+      "folder for this node's own state and its cluster.properties; in CLUSTER_CONFIG_DIR, relative to the data directory",
     defaultText: 'cluster/ in the data directory',
   },
   port: {
@@ -80,7 +87,7 @@ export const SERVE_OPTIONS: OptionTable = {
     flags: '--role <role>',
     env: 'GRATICULE_ROLE',
     description:
-      'both: takes changes and follows the log; replica: follows the log; paused: neither, until it is started otherwise',
+      'both: takes changes and follows the log; replica: follows the log; paused: neither, until its role is changed',
     default: 'both',
     choices: ['both', 'replica', 'paused'],
   },
@@ -140,6 +147,47 @@ export const SERVE_OPTIONS: OptionTable = {
     env: 'GRATICULE_ADOPT',
     description: "take the cluster's state although the data directory has another; what is there is moved aside",
     parse: parseSwitch,
+  },
+  readOnly: {
+    flags: '--read-only [yes|no]',
+    env: 'GRATICULE_READ_ONLY',
+    description: 'follow the log in memory and write nothing to the data directory, which another node keeps',
+    parse: parseSwitch,
+  },
+  forwardWrites: {
+    flags: '--forward-writes [yes|no]',
+    env: 'GRATICULE_FORWARD_WRITES',
+    description: 'as a replica, pass changes on to a primary instead of refusing them',
+    parse: parseSwitch,
+  },
+  onDrift: {
+    flags: '--on-drift <action>',
+    env: 'GRATICULE_ON_DRIFT',
+    description:
+      'files that were changed by hand while the node was down: publish them as a change, restore what the cluster has, or refuse to start',
+    defaultText: 'publish',
+    choices: ['publish', 'restore', 'refuse'],
+  },
+  onAhead: {
+    flags: '--on-ahead <action>',
+    env: 'GRATICULE_ON_AHEAD',
+    description: 'the log has lost records that this node has: refuse to go on, or publish what was lost',
+    defaultText: 'refuse',
+    choices: ['refuse', 'publish'],
+  },
+  retainRecords: {
+    flags: '--retain-records <number>',
+    env: 'GRATICULE_RETAIN_RECORDS',
+    description: 'so many records below a snapshot stay in the log, for its history; older ones may be trimmed',
+    defaultText: '100000',
+    parse: (text) => wholeNumber(text, 1, 999_999_999),
+  },
+  snapshotEvery: {
+    flags: '--snapshot-every <records>',
+    env: 'GRATICULE_SNAPSHOT_EVERY',
+    description: 'a primary puts a snapshot into the log after so many records',
+    defaultText: '10000',
+    parse: (text) => wholeNumber(text, 1, 999_999_999),
   },
   renderProcesses: {
     flags: '--render-processes <number>',

@@ -7,10 +7,16 @@ import type { Format, Negotiated } from './negotiation.ts';
 export type Answer =
   | { readonly kind: 'object'; readonly element: XmlElement; readonly json?: JsonOptions; readonly status?: number }
   /** Plain JSON, not the mapping of XML; XML and HTML are made from `element`. */
-  | { readonly kind: 'data'; readonly value: unknown; readonly element: XmlElement }
+  | {
+      readonly kind: 'data';
+      readonly value: unknown;
+      readonly element: XmlElement;
+      readonly status?: number;
+      readonly headers?: Headers;
+    }
   /** 201: the new thing's name as text, and where it is. */
   | { readonly kind: 'created'; readonly name: string; readonly location?: string }
-  | { readonly kind: 'text'; readonly status: number; readonly text: string }
+  | { readonly kind: 'text'; readonly status: number; readonly text: string; readonly headers?: Headers }
   | { readonly kind: 'empty'; readonly status: number; readonly headers?: Headers }
   | {
       readonly kind: 'bytes';
@@ -38,19 +44,26 @@ export function render(answer: Answer, negotiated: Negotiated): Rendered {
         ...document(answer.element, negotiated, () => formatJson(answer.element, answer.json)),
       };
     case 'data':
-      return { status: 200, ...document(answer.element, negotiated, () => JSON.stringify(answer.value)) };
+      return withHeaders(answer.headers, {
+        status: answer.status ?? 200,
+        ...document(answer.element, negotiated, () => JSON.stringify(answer.value)),
+      });
     case 'created': {
       const headers: Record<string, string> = { 'content-type': TEXT };
       if (answer.location !== undefined) headers.location = answer.location;
       return { status: 201, headers, body: answer.name };
     }
     case 'text':
-      return { status: answer.status, headers: { 'content-type': TEXT }, body: answer.text };
+      return { status: answer.status, headers: { 'content-type': TEXT, ...answer.headers }, body: answer.text };
     case 'empty':
       return { status: answer.status, headers: answer.headers ?? {}, body: '' };
     case 'bytes':
       return { status: 200, headers: { 'content-type': answer.contentType, ...answer.headers }, body: answer.body };
   }
+}
+
+function withHeaders(headers: Headers | undefined, rendered: Rendered): Rendered {
+  return { ...rendered, headers: { ...rendered.headers, ...headers } };
 }
 
 export const TEXT = 'text/plain;charset=UTF-8';
@@ -84,8 +97,10 @@ function items(element: XmlElement): ReturnType<typeof xml> {
   return xml`<ul>${children.map((child) => {
     const href = child.child('atom:link')?.attribute('href');
     const name = child.childText('name');
-    const key = child.attribute('key') ?? child.name;
+    const key = child.attribute('key') ?? child.attribute('name') ?? child.name;
+    const value = child.attribute('value');
     if (href !== undefined) return xml`<li><a href="${href}">${name ?? child.name}</a></li>`;
+    if (value !== undefined) return xml`<li>${key}: ${value}</li>`;
     return xml`<li>${key}: ${child.elements.length > 0 ? items(child) : trustedXml(xml`${child.text}`.text)}</li>`;
   })}</ul>`;
 }

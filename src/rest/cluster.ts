@@ -3,28 +3,73 @@ import { UserError } from '../base/index.ts';
 import type { NodeReport } from '../cluster/index.ts';
 import type { NodeStatus } from '../log/index.ts';
 import type { XmlElement } from '../xml/index.ts';
-import { el } from './answers.ts';
+import { type Answer, el } from './answers.ts';
+import { type ClusterSettings, principalOf, type SettingsChange } from './dependencies.ts';
 import type { Exchange } from './exchange.ts';
-import type { Route } from './routes.ts';
+import { type Method, OBJECT_TYPES, type Route } from './routes.ts';
+
+const ROLES = ['both', 'replica', 'paused'];
 
 export const clusterRoutes: readonly Route[] = [
   {
     method: 'GET',
     path: '/cluster',
-    summary: "Shows the node's cluster configuration, by the keys of cluster.properties",
+    summary: "Shows the node's cluster settings, by the keys of cluster.properties",
     produces: ['json', 'xml', 'html'],
-    handle: (x) => {
-      const entries = Object.entries(properties(x));
-      return {
-        kind: 'object',
-        element: el(
-          'properties',
-          entries.map(([name, value]) => el('property', [], { name, value })),
-        ),
-        json: { array: (parent, child) => parent === 'properties' && child === 'property' },
-      };
+    handle: (x) => ({
+      kind: 'object',
+      element: el(
+        'properties',
+        settings(x).map(([name, value]) => el('property', [], { name, value })),
+      ),
+      json: { array: (parent, child) => parent === 'properties' && child === 'property' },
+    }),
+  },
+  {
+    method: 'POST',
+    path: '/cluster',
+    summary: 'Changes cluster settings of this node, in memory and in its cluster.properties',
+    consumes: OBJECT_TYPES,
+    produces: ['text', 'json', 'xml'],
+    local: true,
+    status: 201,
+    handle: async (x) => {
+      const changes = postedProperties(await x.readObject('properties'));
+      const done = await changeable(x).change(changes);
+      return { ...changeAnswer(x, done, { status: 201, asked: changes }), headers: { location: x.url('cluster') } };
     },
   },
+  {
+    method: 'GET',
+    path: '/cluster/role',
+    summary: 'Shows the role of this node: both, replica or paused',
+    produces: ['json', 'xml', 'html'],
+    handle: (x) => {
+      const { role } = x.deps.node;
+      return { kind: 'data', value: { role }, element: el('role', role) };
+    },
+  },
+  ...(['PUT', 'POST'] satisfies Method[]).map(
+    (method): Route => ({
+      method,
+      path: '/cluster/role',
+      summary: 'Changes the role of this node at once, and remembers it',
+      consumes: [...OBJECT_TYPES, 'text/plain'],
+      produces: ['json', 'xml', 'text'],
+      local: true,
+      handle: async (x) => {
+        const role = x.bodyType === 'text/plain' ? await x.readText() : (await x.readObject('role')).text;
+        if (!ROLES.includes(role.trim()))
+          throw new UserError(
+            400,
+            'bad-role',
+            `"${role.trim().slice(0, 100)}" is no role: both, replica or paused is expected, as in {"role":"replica"}`,
+          );
+        const done = await changeable(x).change(new Map([['role', role.trim()]]));
+        return changeAnswer(x, done, { status: 200 });
+      },
+    }),
+  ),
   {
     method: 'GET',
     path: '/cluster/status',
@@ -70,23 +115,84 @@ function fields(status: NodeStatus | NodeReport): XmlElement[] {
   return Object.entries(status).flatMap(([key, value]) => (value === undefined ? [] : el(key, String(value))));
 }
 
-/** The extension's keys with what the node knows; what was configured otherwise wins. */
-function properties(x: Exchange): Record<string, string> {
+/** The settings, or what the node knows of itself where nobody keeps them. */
+function settings(x: Exchange): readonly (readonly [string, string])[] {
+  if (x.deps.settings !== undefined) return x.deps.settings.entries();
   const { node } = x.deps;
-  const status = node.status();
+  return [
+    ['instanceName', node.name],
+    ['brokerURL', node.status().logUrl],
+    ['toggleMaster', String(node.role === 'both')],
+    ['toggleSlave', String(node.role !== 'paused')],
+    ['role', node.role],
+  ];
+}
+
+/** @throws UserError  403: who asks is no administrator, whatever the rules say about the rest of the API */
+function changeable(x: Exchange): ClusterSettings {
+  if (principalOf(x.request)?.isAdmin !== true)
+    throw new UserError(403, 'administrators-only', 'only an administrator may change the settings of a node');
+  if (x.deps.settings === undefined)
+    throw new UserError(403, 'fixed-settings', 'the settings of this node cannot be changed while it runs');
+  return x.deps.settings;
+}
+
+/** `<properties><property name="toggleMaster" value="false"/></properties>`; a text within works like `value`. */
+function postedProperties(root: XmlElement): Map<string, string> {
+  const changes = new Map<string, string>();
+  for (const property of root.elements) {
+    const name = property.attribute('name') ?? property.childText('name');
+    if (property.local !== 'property' || name === undefined || name === '')
+      throw new UserError(
+        400,
+        'bad-settings',
+        'a list of properties with name and value is expected, as GET gives it: {"properties":{"property":[{"@name":"toggleMaster","@value":"false"}]}}',
+      );
+    changes.set(name, property.attribute('value') ?? property.childText('value') ?? property.text.trim());
+  }
+  if (changes.size === 0)
+    throw new UserError(400, 'bad-settings', 'the list of properties is empty; nothing was changed');
+  return changes;
+}
+
+const EFFECTS: Readonly<Record<SettingsChange['changed'][number]['effect'], string>> = {
+  now: 'holds now',
+  reopened: 'holds now; the node was opened again for it',
+  reopening: 'holds as soon as the node is open again; /rest/cluster/status says when',
+  kept: 'remembered; it has no effect here',
+};
+
+function changeAnswer(
+  x: Exchange,
+  { changed, warnings }: SettingsChange,
+  options: { readonly status: number; readonly asked?: ReadonlyMap<string, string> },
+): Extract<Answer, { kind: 'data' | 'text' }> {
+  const { role } = x.deps.settings === undefined ? x.deps.node : { role: roleIn(x.deps.settings) };
+  if (x.negotiated.format === 'text') {
+    // GeoServer answers with the map as Java prints it.
+    const shown = options.asked ?? new Map([['role', role]]);
+    const secretFree = new Map(changed.map(({ key, value }) => [key, value]));
+    const known = new Map(x.deps.settings?.entries() ?? []);
+    const map = [...shown.keys()].map((key) => `${key}=${secretFree.get(key) ?? known.get(key) ?? ''}`).join(', ');
+    const lines = changed.map(({ key, value, effect }) => `${key}=${value}: ${EFFECTS[effect]}`);
+    return {
+      kind: 'text',
+      status: options.status,
+      text: [`{${map}}`, ...lines, ...warnings.map((text) => `Warning: ${text}`)].join('\n'),
+    };
+  }
   return {
-    instanceName: node.name,
-    group: 'geoserver-cluster',
-    topicName: 'VirtualTopic.geoserver',
-    brokerURL: status.logUrl,
-    toggleMaster: String(node.role === 'both'),
-    toggleSlave: String(node.role !== 'paused'),
-    readOnly: String(node.role !== 'both'),
-    embeddedBroker: String(status.logUrl.startsWith('embedded:')),
-    durable: 'true',
-    connection: status.state === 'stale' ? 'disabled' : 'enabled',
-    'connection.retry': '10',
-    'connection.maxwait': '500',
-    ...x.deps.clusterProperties?.(),
+    kind: 'data',
+    status: options.status,
+    value: { role, changed, warnings },
+    element: el('settingsChange', [
+      el('role', role),
+      ...changed.map((each) => el('changed', [], { ...each })),
+      ...warnings.map((text) => el('warning', text)),
+    ]),
   };
+}
+
+function roleIn(kept: ClusterSettings): string {
+  return kept.entries().find(([key]) => key === 'role')?.[1] ?? 'both';
 }

@@ -19,8 +19,35 @@ export interface RestDependencies {
   readonly tempDir?: string;
   /** Bounds on uploads. */
   readonly limits?: Partial<UploadLimits>;
-  /** Values of `/rest/cluster`, by the keys of `cluster.properties`. Absent: what the node knows of itself. */
-  readonly clusterProperties?: () => Readonly<Record<string, string>>;
+  /** What `/rest/cluster` shows and changes. Absent: what the node knows of itself is shown, and nothing can be changed. */
+  readonly settings?: ClusterSettings;
+}
+
+/** Settings of the node, by the keys of `cluster.properties`. */
+export interface ClusterSettings {
+  /** Every key and its value now, without secrets. */
+  entries(): readonly (readonly [key: string, value: string])[];
+  /**
+   * Changes settings; they are remembered in `cluster.properties`. What is equal to the present value is left alone.
+   *
+   * @throws UserError  400: a key is not known, a value means nothing; 409: the node cannot run like that, and goes on as before
+   */
+  change(changes: ReadonlyMap<string, string>): Promise<SettingsChange>;
+}
+
+export interface SettingsChange {
+  readonly changed: readonly {
+    readonly key: string;
+    /** Without secrets. */
+    readonly value: string;
+    /**
+     * `now`: it holds; `reopened`: it holds, the node was opened again for it; `reopening`: the node is being opened again;
+     * `kept`: it is remembered and has no effect here.
+     */
+    readonly effect: 'now' | 'reopened' | 'reopening' | 'kept';
+  }[];
+  /** What whoever changed it should know, for people. */
+  readonly warnings: readonly string[];
 }
 
 /** Bounds on an upload; one beyond them is refused with 413 or 400 and nothing is changed. */

@@ -1,2 +1,9 @@
-export { type RestDependencies, type RestPrincipal, UPLOAD_LIMITS, type UploadLimits } from './dependencies.ts';
+export {
+  type ClusterSettings,
+  type RestDependencies,
+  type RestPrincipal,
+  type SettingsChange,
+  UPLOAD_LIMITS,
+  type UploadLimits,
+} from './dependencies.ts';
 export { registerRest } from './register.ts';

@@ -95,7 +95,7 @@ function describe(route: Route): Operation {
       ? {}
       : { requestBody: { required: true, content: Object.fromEntries(route.consumes.map((type) => [type, {}])) } }),
     responses: {
-      [route.method === 'POST' && route.local === undefined ? '201' : '200']: {
+      [route.status ?? (route.method === 'POST' && route.local === undefined ? 201 : 200)]: {
         description: 'Done',
         ...(route.produces === undefined ? {} : { content: produced }),
       },

@@ -312,7 +312,7 @@ describe('the cluster', () => {
     );
     assert.equal(byName.instanceName, 'one');
     assert.equal(byName.toggleMaster, 'true');
-    assert.equal(byName.readOnly, 'false');
+    assert.equal(byName.toggleSlave, 'true');
     assert.match((await api.send('GET', '/cluster.xml')).body, /<property name="instanceName" value="one"\/>/);
   });
 

@@ -20,6 +20,8 @@ export interface Route {
   readonly query?: readonly string[];
   /** Changes nothing that is replicated, although it is not a GET: works on a replica, and is never forwarded. */
   readonly local?: true;
+  /** Status of success, for the description, where the method does not tell. */
+  readonly status?: number;
   /** The last segment keeps its extension, which is part of what is asked for. */
   readonly keepExtension?: true;
   /**

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type RawServerDefault } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Clock, type Logger, messageOf, UnavailableError, UncertainError, UserError } from '../base/index.ts';
 import { type ClusterNode, NotPrimaryError } from '../cluster/index.ts';
 import type { DataAccess } from '../data/index.ts';
 import { registerOgc } from '../ogc/index.ts';
 import type { Renderer } from '../render/index.ts';
-import { registerRest } from '../rest/index.ts';
+import { type ClusterSettings, registerRest } from '../rest/index.ts';
 import { Authenticator, RestRules } from '../security/index.ts';
 import { BaseUrls, CONTEXT_PATH } from './base-url.ts';
 import { compressTexts } from './compress.ts';
@@ -41,13 +41,17 @@ export interface ServerOptions {
   readonly cors?: CorsOption;
   /** Folder of the built web page. */
   readonly pageFolder?: string;
-  /** Values of `/rest/cluster`, by the keys of `cluster.properties`. */
-  readonly clusterProperties?: () => Readonly<Record<string, string>>;
+  /** What `/rest/cluster` shows and changes. */
+  readonly settings?: ClusterSettings;
+  /** Whether a replica passes changes on to a primary now. Default: no. */
+  readonly forwardWrites?: () => boolean;
 }
 
 export interface RunningServer {
   /** Takes no more requests, lets those under way end, and cuts off what takes longer than `graceMs`. */
   close(graceMs: number): Promise<void>;
+  /** Lets go of everything but the door, which has been given to another server. */
+  detach(): Promise<void>;
 }
 
 /** Longest body where a route does not say otherwise, in bytes. */
@@ -76,11 +80,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const baseUrl = (request: FastifyRequest) =>
     baseUrls.of({ headers: request.headers, encrypted: isEncrypted(request.raw) }, node.catalog);
 
+  let answer: RequestListener = () => {};
   const app = fastify({
-    // The door has the port; Fastify only answers.
+    // The door has the port; Fastify only answers, through a server that never listens.
     serverFactory: (handler) => {
-      door.open(handler);
-      return door.server as RawServerDefault;
+      answer = handler;
+      return createServer();
     },
     bodyLimit: BODY_BYTES_MAX,
     routerOptions: { maxParamLength: PARAMETER_CHARACTERS_MAX, caseSensitive: true },
@@ -113,7 +118,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       random: options.random,
       logger,
       baseUrl,
-      clusterProperties: options.clusterProperties,
+      settings: options.settings,
     });
   }, inContext);
   await app.register(async (scope) => {
@@ -126,15 +131,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
   }, inContext);
   await app.ready();
+  door.open(answer);
   // Says in the log at once if nobody can log in, and not only when somebody tries.
   note();
 
+  const detach = async () => {
+    await app.close();
+    metrics.close();
+  };
   return {
     close: async (graceMs) => {
       await door.close(graceMs);
-      await app.close();
-      metrics.close();
+      await detach();
     },
+    detach,
   };
 }
 

@@ -1,0 +1,185 @@
+import path from 'node:path';
+import { UserError } from '../../base/index.ts';
+import { DEFAULT_GROUP } from '../../log/index.ts';
+import type { ServeOptions } from '../serve-options.ts';
+import { normalized, SETTING_KEYS, settingKey, switchOf, withoutSecrets } from './keys.ts';
+import { ROLE_KEYS, roleOf } from './role-keys.ts';
+
+/** Where an option comes from; who comes first wins. */
+export type Source = 'command line' | 'environment' | 'cluster.properties' | 'default';
+
+export interface SettingsInput {
+  /** Values of flags and of `GRATICULE_*` variables, and defaults. */
+  readonly given: ServeOptions;
+  /** Which of `given` was given, and how. */
+  sourceOf(option: string): 'command line' | 'environment' | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Entries of `cluster.properties`. */
+  readonly file: ReadonlyMap<string, string>;
+  /** What was changed since the process started, by key: it wins over everything until the next start. */
+  readonly steered?: ReadonlyMap<string, string>;
+}
+
+export interface Settings {
+  readonly options: ServeOptions;
+  /** Of every key, where the option that follows from it comes from. */
+  readonly sources: ReadonlyMap<string, Source>;
+  /** What somebody should know, as event and facts of the log. */
+  readonly warnings: readonly SettingsWarning[];
+}
+
+export interface SettingsWarning {
+  readonly event: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+}
+
+/** An option of `serve` that follows from keys of the file; `read` gives its value, or undefined where the keys say nothing. */
+interface Rule {
+  readonly option: keyof ServeOptions;
+  readonly keys: readonly string[];
+  /** What holds when the keys were emptied while the node ran. */
+  readonly otherwise?: unknown;
+  read(get: (key: string) => string | undefined): unknown;
+}
+
+const RULES: readonly Rule[] = [
+  { option: 'name', keys: ['instanceName'], read: (get) => get('instanceName') },
+  { option: 'role', keys: ROLE_KEYS, otherwise: 'both', read: roleOf },
+  { option: 'log', keys: ['brokerURL', 'embeddedBroker'], otherwise: 'embedded:', read: logOf },
+  { option: 'group', keys: ['group'], otherwise: DEFAULT_GROUP, read: (get) => get('group') },
+  { option: 'readOnly', keys: ['readOnly'], read: (get) => optionalSwitch(get('readOnly')) },
+  { option: 'forwardWrites', keys: ['forwardWrites'], read: (get) => optionalSwitch(get('forwardWrites')) },
+  { option: 'onDrift', keys: ['onDrift'], read: (get) => get('onDrift') },
+  { option: 'onAhead', keys: ['onAhead'], read: (get) => get('onAhead') },
+  { option: 'retainRecords', keys: ['retainRecords'], read: (get) => optionalNumber(get('retainRecords')) },
+  { option: 'snapshotEvery', keys: ['snapshotEvery'], read: (get) => optionalNumber(get('snapshotEvery')) },
+];
+
+/**
+ * The options that a node runs with: from the command line, else from the environment (`GRATICULE_*`, then the names that GeoServer
+ * and its container images use), else from `cluster.properties`, else their defaults.
+ *
+ * @throws UserError  400: a value means nothing, or what is given cannot work
+ */
+export function resolveSettings(input: SettingsInput): Settings {
+  const { given, file, env } = input;
+  const steered = input.steered ?? new Map<string, string>();
+  const warnings: SettingsWarning[] = [];
+  const fromEnv = environmentSettings(env);
+  const sources = new Map<string, Source>();
+  const options: Record<string, unknown> = { ...given };
+  const layered = (key: string): string | undefined => {
+    const text = (steered.get(key) ?? fromEnv.get(key)?.value ?? file.get(key))?.trim();
+    return text === undefined || text === '' ? undefined : normalized(settingKey(key)!, text);
+  };
+  for (const key of file.keys())
+    if (settingKey(key) === undefined) warnings.push({ event: 'setting-unknown', facts: { key } });
+
+  for (const { option, keys, otherwise, read } of RULES) {
+    const isSteered = keys.some((key) => steered.has(key));
+    const givenBy = isSteered ? undefined : input.sourceOf(option);
+    const value = read(layered);
+    if (givenBy !== undefined) {
+      for (const key of keys) sources.set(key, givenBy);
+      const inFile = read((key) => {
+        const text = file.get(key)?.trim();
+        return text === undefined || text === '' ? undefined : normalized(settingKey(key)!, text);
+      });
+      if (inFile !== undefined && inFile !== given[option])
+        warnings.push({
+          event: 'setting-overridden',
+          facts: { option, by: givenBy, used: shown(given[option]), inFile: shown(inFile) },
+        });
+      continue;
+    }
+    const envKey = keys.find((key) => fromEnv.has(key));
+    const source: Source = isSteered
+      ? 'cluster.properties'
+      : envKey !== undefined
+        ? 'environment'
+        : keys.some((key) => file.get(key)?.trim())
+          ? 'cluster.properties'
+          : 'default';
+    for (const key of keys) sources.set(key, source);
+    if (value !== undefined || isSteered) options[option] = value ?? otherwise;
+  }
+  const broker = layered('brokerURL');
+  if (broker !== undefined && !isFollowable(broker) && input.sourceOf('log') === undefined) {
+    if (optionalSwitch(layered('embeddedBroker')) === false)
+      throw new UserError(
+        400,
+        'unknown-log',
+        `brokerURL=${withoutSecrets(broker)} is no log that can be followed, and embeddedBroker=disabled says that this node holds none: set brokerURL (or --log) to ws://host:port of a node that does, or to failover:(ws://a:port,ws://b:port)`,
+      );
+    warnings.push({
+      event: 'setting-without-effect',
+      facts: {
+        key: 'brokerURL',
+        value: withoutSecrets(broker),
+        reason: 'no log that can be followed; this node holds its own, as embeddedBroker=enabled says',
+      },
+    });
+  }
+  return { options: options as unknown as ServeOptions, sources, warnings };
+}
+
+/** Settings in the variables that GeoServer reads itself, and that its container images turn into `cluster.properties`. */
+export function environmentSettings(
+  env: Readonly<Record<string, string | undefined>>,
+): Map<string, { readonly value: string; readonly variable: string }> {
+  const found = new Map<string, { value: string; variable: string }>();
+  for (const key of SETTING_KEYS) {
+    // The folder is an option of its own.
+    if (key.effect === 'start') continue;
+    const variable = key.env.find((name) => env[name] !== undefined && env[name].trim() !== '');
+    if (variable === undefined) continue;
+    let value = env[variable]!.trim();
+    // A list without the word is what the image puts into `failover:(...)`.
+    if (variable === 'BROKER_URL' && value.includes(',') && !value.startsWith('failover:'))
+      value = `failover:(${value})`;
+    found.set(key.name, { value, variable });
+  }
+  return found;
+}
+
+/** The folder of the node's own state: a flag is relative to where one is, a variable to the data directory, as in GeoServer. */
+export function clusterFolder(given: ServeOptions, source: 'command line' | 'environment' | undefined): string {
+  const dataDir = path.resolve(given.dataDir);
+  if (given.clusterDir === undefined) return path.join(dataDir, 'cluster');
+  return source === 'command line' ? path.resolve(given.clusterDir) : path.resolve(dataDir, given.clusterDir);
+}
+
+/** Whether this is a log that can be followed here, by its form. */
+export function isFollowable(url: string): boolean {
+  return /^(?:wss?:\/\/|embedded:?$|failover:\(?wss?:\/\/)/.test(url);
+}
+
+export function holdsLog(url: string): boolean {
+  return url === 'embedded:' || url === 'embedded';
+}
+
+/** A broker that can be followed is the log; otherwise `embeddedBroker` says that this node holds it. */
+function logOf(get: (key: string) => string | undefined): string | undefined {
+  const broker = get('brokerURL');
+  if (broker !== undefined && isFollowable(broker)) return broker;
+  const embedded = optionalSwitch(get('embeddedBroker'));
+  if (embedded === false && broker === undefined)
+    throw new UserError(
+      400,
+      'no-log',
+      'embeddedBroker=disabled, and brokerURL is empty: set brokerURL (or --log) to ws://host:port of the node that holds the log',
+    );
+  return embedded === true ? 'embedded:' : undefined;
+}
+
+function optionalSwitch(text: string | undefined): boolean | undefined {
+  return text === undefined ? undefined : switchOf(text);
+}
+
+function optionalNumber(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : Number(text);
+}
+
+function shown(value: unknown): unknown {
+  return typeof value === 'string' ? withoutSecrets(value) : value;
+}
