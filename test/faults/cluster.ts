@@ -1,0 +1,156 @@
+/** The cluster under test: nodes, the network between each of them and the log, and two small disks. */
+import { cpSync, mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { ADMIN, freePorts, temporaryFolder } from '../e2e/harness.ts';
+import { SmallDisk } from './disk.ts';
+import { chooseEngine, type LogEngine } from './engine.ts';
+import { FaultNode, type NodeTrouble } from './node.ts';
+import { TcpProxy } from './proxy.ts';
+
+export interface ClusterOptions {
+  readonly nodes: number;
+  readonly log: string;
+  readonly brokerStart?: string;
+  readonly brokerKill?: string;
+  /** Size of the small disks, in MiB; 0: none. */
+  readonly diskMebibytes: number;
+  readonly onTrouble: (trouble: NodeTrouble) => void;
+}
+
+/** What a node says of itself: `/health/ready`. */
+export interface NodeHealth {
+  readonly state: string;
+  readonly position: number;
+  readonly head: number;
+}
+
+export class FaultCluster {
+  readonly folder: string;
+  readonly engine: LogEngine;
+  readonly nodes: readonly FaultNode[];
+  readonly #remove: () => void;
+
+  private constructor(folder: string, engine: LogEngine, nodes: readonly FaultNode[], remove: () => void) {
+    this.folder = folder;
+    this.engine = engine;
+    this.nodes = nodes;
+    this.#remove = remove;
+  }
+
+  static async start(options: ClusterOptions): Promise<FaultCluster> {
+    const { folder, remove } = temporaryFolder();
+    const firstPort = await freePorts(options.nodes);
+    const nodesFolder = path.join(folder, 'nodes');
+    mkdirSync(path.join(folder, 'logs'), { recursive: true });
+    const engine = chooseEngine({ ...options, firstPort, nodesFolder });
+    await engine.start?.();
+    const nodes: FaultNode[] = [];
+    for (let index = 0; index < options.nodes; index++) {
+      const name = `N${index + 1}`;
+      const dataDir = path.join(nodesFolder, name);
+      mkdirSync(dataDir, { recursive: true });
+      const proxy = index === engine.holder ? undefined : await TcpProxy.open(engine.target);
+      // The node that holds the log, and one that follows it.
+      const hasDisk = options.diskMebibytes > 0 && (index === 0 || index === 1);
+      nodes.push(
+        new FaultNode({
+          index,
+          name,
+          port: firstPort + index,
+          role: index < Math.max(3, Math.ceil(options.nodes * 0.75)) ? 'both' : 'replica',
+          logUrl: proxy === undefined ? engine.holderUrl() : engine.followerUrl(proxy.port),
+          dataDir,
+          logFile: path.join(folder, 'logs', `${name}.log`),
+          proxy,
+          disk: hasDisk ? SmallDisk.mount(dataDir, options.diskMebibytes) : undefined,
+          onTrouble: options.onTrouble,
+        }),
+      );
+    }
+    const cluster = new FaultCluster(folder, engine, nodes, remove);
+    const [first, ...others] = nodes;
+    first!.start();
+    await first!.ready();
+    for (const node of others) node.start();
+    await Promise.all(others.map((node) => node.ready()));
+    for (const node of nodes) node.isEmpty = false;
+    return cluster;
+  }
+
+  get holder(): FaultNode | undefined {
+    return this.engine.holder === undefined ? undefined : this.nodes[this.engine.holder];
+  }
+
+  get followers(): readonly FaultNode[] {
+    return this.nodes.filter((node) => node !== this.holder);
+  }
+
+  get hasSmallDisks(): boolean {
+    return this.nodes.some((node) => node.parts.disk !== undefined);
+  }
+
+  /** Ends everything. On failure the folder stays, with what was on the small disks. */
+  async end(keep: boolean): Promise<void> {
+    for (const node of this.nodes) {
+      node.resume();
+      await node.kill();
+      await node.parts.proxy?.close();
+    }
+    for (const { parts } of this.nodes) {
+      if (parts.disk === undefined) continue;
+      const kept = `${parts.dataDir}.kept`;
+      if (keep) cpSync(parts.dataDir, kept, { recursive: true });
+      parts.disk.unmount();
+      if (keep) cpSync(kept, parts.dataDir, { recursive: true });
+    }
+    if (!keep) this.#remove();
+  }
+}
+
+export async function healthOf(node: FaultNode): Promise<NodeHealth | undefined> {
+  if (!node.up) return undefined;
+  try {
+    const answer = await fetch(`${node.url}/health/ready`, { signal: AbortSignal.timeout(2000) });
+    return (await answer.json()) as NodeHealth;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Waits until a node says that it is in step. @returns whether it did in time */
+export async function isInStep(node: FaultNode, options: { timeoutMs: number; signal: AbortSignal }): Promise<boolean> {
+  const deadline = performance.now() + options.timeoutMs;
+  while (performance.now() < deadline && !options.signal.aborted) {
+    if ((await healthOf(node))?.state === 'in-step') return true;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return false;
+}
+
+/** Waits until a node answers a read of the newest state. @returns whether it did in time */
+export async function readsAgain(
+  node: FaultNode,
+  options: { timeoutMs: number; signal: AbortSignal },
+): Promise<boolean> {
+  const deadline = performance.now() + options.timeoutMs;
+  while (performance.now() < deadline && !options.signal.aborted) {
+    try {
+      const { status } = await fetch(`${node.url}/rest/workspaces.json`, {
+        headers: { authorization: ADMIN },
+        signal: AbortSignal.timeout(2000),
+      });
+      if (status === 200) return true;
+    } catch {
+      // Not yet.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return false;
+}
+
+/** Records that a node has applied, and not written to its disk. */
+export async function unwrittenOf(node: FaultNode): Promise<number> {
+  const url = `${node.url}/rest/cluster/status.json`;
+  const answer = await fetch(url, { headers: { authorization: ADMIN }, signal: AbortSignal.timeout(10_000) });
+  return ((await answer.json()) as { status: { unwritten: number } }).status.unwritten;
+}
