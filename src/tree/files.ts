@@ -3,6 +3,20 @@ import type { Readable } from 'node:stream';
 /** What a name in a folder stands for; links are not followed. */
 export type FileKind = 'file' | 'folder' | 'link' | 'other';
 
+/** Numbers, and bytes, that tell one version of a file from another: size in bytes, mtime and ctime in ns since 1970, inode. */
+export const STAMP_NUMBERS = 4;
+export const STAMP_BYTES = STAMP_NUMBERS * 8;
+
+/** What is directly in a folder, in the file system's order. */
+export interface Listing {
+  readonly folders: readonly string[];
+  readonly files: readonly string[];
+  /** `STAMP_NUMBERS` for each file. A file that has been changed has another stamp, unless it was changed in the same instant. */
+  readonly stamps: BigInt64Array<ArrayBuffer>;
+  /** Links, sockets and the like. */
+  readonly others: readonly { readonly name: string; readonly kind: 'link' | 'other' }[];
+}
+
 /**
  * The calls that a tree store makes to the file system; paths are absolute. Errors carry Node's `code` (`ENOENT`, ...).
  * What is synchronous is small and read where a caller waits; everything that writes is asynchronous.
@@ -10,6 +24,8 @@ export type FileKind = 'file' | 'folder' | 'link' | 'other';
 export interface FileSystem {
   /** Names in a folder, in no order. */
   listSync(folder: string): readonly { readonly name: string; readonly kind: FileKind }[];
+  /** What is in each of some folders, or why that cannot be said. Nothing in it is read. */
+  list(folders: readonly string[]): Promise<readonly (Listing | NodeJS.ErrnoException)[]>;
   /** A whole file; undefined when it is longer than `bytesMax`. */
   readSync(file: string, bytesMax?: number): Uint8Array | undefined;
   readStream(file: string): Readable;

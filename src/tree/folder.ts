@@ -172,6 +172,21 @@ export class Files {
     this.#weigh(path, entry, 1);
   }
 
+  /** Adds files found on disk in one folder, under their names. */
+  loadFolder(path: TreePath | '', found: readonly (readonly [name: string, entry: FileEntry])[]): void {
+    if (found.length === 0) return;
+    const prefix = path === '' ? '' : `${path}/`;
+    const trail = this.#trail(`${prefix}${found[0]![0]}`);
+    const folder = trail.at(-1)!;
+    let sum = this.#sum;
+    for (const [name, entry] of found) {
+      folder.set(name, entry);
+      sum += weightOf((prefix + name) as TreePath, entry.hash);
+    }
+    this.#sum = wrapSum(sum);
+    for (const each of trail) each.files += found.length;
+  }
+
   /** Takes over what `over`, made on top of these files, says. `over` must not be used any more. */
   absorb(over: Files): void {
     this.#absorb(this.#root, over.#root, over.#owner);

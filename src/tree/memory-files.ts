@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { FileKind, FileSystem } from './files.ts';
+import { type FileKind, type FileSystem, type Listing, STAMP_NUMBERS } from './files.ts';
 
 /** A file system in memory, for simulations: it can die at any step, with or without power. */
 export interface MemoryFileSystem extends FileSystem {
@@ -21,6 +21,16 @@ export interface MemoryFileSystem extends FileSystem {
 
 type Node = { readonly kind: 'file'; readonly bytes: Uint8Array } | { readonly kind: 'folder' | 'link' };
 type Names = ReadonlyMap<string, Node>;
+
+/** Each written file is a node of its own, and gets a number when somebody asks for it. */
+const versions = new WeakMap<Node, bigint>();
+let lastVersion = 0n;
+
+function versionOf(node: Node): bigint {
+  const version = versions.get(node) ?? ++lastVersion;
+  versions.set(node, version);
+  return version;
+}
 
 /** @param names  what is on the disk; folders above files need not be named */
 export function memoryFileSystem(names: Names = new Map([['/', { kind: 'folder' }]])): MemoryFileSystem {
@@ -74,6 +84,32 @@ class MemoryFiles implements MemoryFileSystem {
       if (path.startsWith(prefix) && path.length > prefix.length && !path.includes('/', prefix.length))
         found.push({ name: path.slice(prefix.length), kind: node.kind });
     return found;
+  }
+
+  async list(folders: readonly string[]): Promise<readonly (Listing | NodeJS.ErrnoException)[]> {
+    return folders.map((folder) => {
+      try {
+        return this.#listing(folder);
+      } catch (error) {
+        return error as NodeJS.ErrnoException;
+      }
+    });
+  }
+
+  #listing(folder: string): Listing {
+    const names = this.listSync(folder);
+    const files = names.filter(({ kind }) => kind === 'file').map(({ name }) => name);
+    const stamps = new BigInt64Array(files.length * STAMP_NUMBERS);
+    for (const [n, name] of files.entries()) {
+      const node = this.#need(folder === '/' ? `/${name}` : `${folder}/${name}`, 'file') as { bytes: Uint8Array };
+      stamps.set([BigInt(node.bytes.length), 0n, 0n, versionOf(node as Node)], n * STAMP_NUMBERS);
+    }
+    return {
+      folders: names.filter(({ kind }) => kind === 'folder').map(({ name }) => name),
+      files,
+      stamps,
+      others: names.flatMap(({ name, kind }) => (kind === 'link' || kind === 'other' ? [{ name, kind }] : [])),
+    };
   }
 
   readSync(file: string, bytesMax = Number.POSITIVE_INFINITY): Uint8Array | undefined {

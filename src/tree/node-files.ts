@@ -1,20 +1,24 @@
 import * as fs from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import type { DiskAnswer, DiskCall } from './disk-thread.ts';
-import { codeOf, type FileKind, type FileSystem } from './files.ts';
+import type { DiskAnswer, DiskCall, DiskError } from './disk-thread.ts';
+import { codeOf, type FileKind, type FileSystem, type Listing } from './files.ts';
 
 type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
 
 /** The calls that are carried out by a thread of their own. Those of one tick travel in one message, and run in order. */
 class DiskThread {
   #worker: Worker | undefined;
-  readonly #calls = new Map<number, PromiseWithResolvers<void>>();
+  readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
   #unsent: DiskCall[] = [];
   #lastId = 0;
 
-  call(call: Unnumbered<DiskCall>): Promise<void> {
+  async run(call: Unnumbered<DiskCall>): Promise<void> {
+    await this.ask(call);
+  }
+
+  ask(call: Unnumbered<DiskCall>): Promise<unknown> {
     const id = ++this.#lastId;
-    const answer = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<unknown>();
     this.#calls.set(id, answer);
     if (this.#unsent.push({ ...call, id } as DiskCall) === 1) queueMicrotask(() => this.#send());
     return answer.promise;
@@ -33,11 +37,11 @@ class DiskThread {
     const script = import.meta.url.endsWith('.ts') ? './disk-thread.ts' : './disk-thread.js';
     const worker = new Worker(new URL(script, import.meta.url), { name: 'disk' });
     worker.on('message', (answers: readonly DiskAnswer[]) => {
-      for (const { id, error } of answers) {
+      for (const { id, value, error } of answers) {
         const call = this.#calls.get(id);
         this.#calls.delete(id);
-        if (error === undefined) call?.resolve();
-        else call?.reject(Object.assign(new Error(error.message), { code: error.code }));
+        if (error === undefined) call?.resolve(value);
+        else call?.reject(revived(error));
       }
       if (this.#calls.size === 0) worker.unref();
     });
@@ -53,12 +57,21 @@ class DiskThread {
   }
 }
 
+function revived({ message, code }: DiskError): NodeJS.ErrnoException {
+  return Object.assign(new Error(message), { code });
+}
+
 const disk = new DiskThread();
 
 /** The file system of this machine. */
 export const nodeFileSystem: FileSystem = {
   listSync(folder) {
     return fs.readdirSync(folder, { withFileTypes: true }).map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
+  },
+
+  async list(folders) {
+    const listings = (await disk.ask({ kind: 'list', folders })) as readonly (Listing | DiskError)[];
+    return listings.map((listing) => ('message' in listing ? revived(listing) : listing));
   },
 
   readSync(file, bytesMax = Number.POSITIVE_INFINITY) {
@@ -92,7 +105,7 @@ export const nodeFileSystem: FileSystem = {
   },
 
   async write(file, body) {
-    if (body instanceof Uint8Array) return disk.call({ kind: 'write-all', files: [{ file, bytes: alone(body) }] });
+    if (body instanceof Uint8Array) return disk.run({ kind: 'write-all', files: [{ file, bytes: alone(body) }] });
     const handle = await fs.promises.open(file, 'w');
     try {
       for await (const chunk of body) await handle.writeFile(chunk);
@@ -103,7 +116,7 @@ export const nodeFileSystem: FileSystem = {
   },
 
   writeAll: (files) =>
-    disk.call({ kind: 'write-all', files: files.map(({ file, bytes }) => ({ file, bytes: alone(bytes) })) }),
+    disk.run({ kind: 'write-all', files: files.map(({ file, bytes }) => ({ file, bytes: alone(bytes) })) }),
 
   async copy(from, to) {
     await fs.promises.copyFile(from, to, fs.constants.COPYFILE_FICLONE);
@@ -111,12 +124,12 @@ export const nodeFileSystem: FileSystem = {
     await handle.sync().finally(() => handle.close());
   },
 
-  link: (from, to) => disk.call({ kind: 'link', from, to }),
-  rename: (from, to) => disk.call({ kind: 'rename', from, to }),
-  removeFile: (path) => disk.call({ kind: 'remove-file', path }),
-  removeFolder: (path) => disk.call({ kind: 'remove-folder', path }),
-  makeFolder: (path) => disk.call({ kind: 'make-folder', path }),
-  syncFolder: (path) => disk.call({ kind: 'sync-folder', path }),
+  link: (from, to) => disk.run({ kind: 'link', from, to }),
+  rename: (from, to) => disk.run({ kind: 'rename', from, to }),
+  removeFile: (path) => disk.run({ kind: 'remove-file', path }),
+  removeFolder: (path) => disk.run({ kind: 'remove-folder', path }),
+  makeFolder: (path) => disk.run({ kind: 'make-folder', path }),
+  syncFolder: (path) => disk.run({ kind: 'sync-folder', path }),
 };
 
 /** A message carries the whole memory that its bytes are a part of: a small part of a large one is copied out. */

@@ -4,6 +4,7 @@ import { type Clock, messageOf, systemClock, UnavailableError } from '../base/in
 import { contentHash, digestOf, EMPTY_DIGEST } from './digest.ts';
 import { codeOf, type FileSystem, makeFolders } from './files.ts';
 import { type Effect, type FileEntry, Files, type Touched } from './folder.ts';
+import { HashKeeper } from './hash-keeper.ts';
 import { nodeFileSystem } from './node-files.ts';
 import { isWithin } from './path.ts';
 import { type Scan, type SkippedFile, scanFolder } from './scan.ts';
@@ -22,6 +23,11 @@ export interface TreeStoreOptions {
   readonly clock?: Clock;
   /** Gives the bytes of a blob that was not staged. */
   readonly fetchBlob?: (hash: ContentHash) => Promise<Readable>;
+  /**
+   * The hashes of files are kept in `cluster/cache/hashes` when so many would have to be read at the next start.
+   * Default: 1000.
+   */
+  readonly keepHashesFrom?: number;
   /** Called with the text when the disk fails, and with undefined when it works again. */
   readonly onTrouble?: (trouble: string | undefined) => void;
 }
@@ -43,12 +49,14 @@ export interface RestoreOptions {
   readonly keepIn?: string;
 }
 
+const KEEP_HASHES_FROM = 1000;
+
 /** Small files of a snapshot are written in portions of so many bytes. */
 const RESTORE_BYTES = 32 * 1024 * 1024;
 
 /**
- * A data directory as a replicated tree. Opening it reads every file of the tree and changes nothing; from then on the files
- * follow the tree, behind it and in order, and `cluster/state.json` says how far they have come.
+ * A data directory as a replicated tree. Opening it reads every file of the tree that is not as it was when it was last read,
+ * and changes nothing; from then on the files follow the tree, behind it and in order, and `cluster/state.json` says how far they have come.
  */
 export class TreeStore {
   /** The tree; the same object for the store's life. */
@@ -65,6 +73,7 @@ export class TreeStore {
   readonly #options: TreeStoreOptions;
   readonly #system: FileSystem;
   readonly #writer: WriteBehind;
+  readonly #hashes: HashKeeper;
   /** Blobs that were staged for records that are not applied yet. */
   readonly #expected = new Set<ContentHash>();
   #stages = 0;
@@ -77,21 +86,37 @@ export class TreeStore {
     const system = options.system ?? nodeFileSystem;
     const clusterDir = options.clusterDir ?? `${dir}/cluster`;
     const state = readState(system, `${clusterDir}/state.json`);
-    const scan = await scanFolder(system, dir, [clusterDir]);
+    const { clock = systemClock, keepHashesFrom = KEEP_HASHES_FROM } = options;
+    const hashes = new HashKeeper({
+      system,
+      file: `${clusterDir}/cache/hashes`,
+      clock,
+      worthFiles: keepHashesFrom,
+      scan: (known, signal) => scanFolder(system, dir, { local: [clusterDir], known, nowMs: clock.now(), signal }),
+    });
+    const known = hashes.read();
+    let scan = await scanFolder(system, dir, { local: [clusterDir], known, nowMs: clock.now() });
+    // Before anything is called drift, nothing is taken on trust.
+    if (known !== undefined && state?.writing === undefined && digestOf(scan.files.sum) !== state?.digest)
+      scan = await scanFolder(system, dir, { local: [clusterDir], nowMs: clock.now() });
+    hashes.scanned(scan);
     let operationsDone = state?.writing?.operations ?? 0;
     const move = state?.writing?.move;
     if (move !== undefined && (await system.stat(`${dir}/${move.from}`)) === undefined) operationsDone++;
-    return new TreeStore(dir, clusterDir, options, scan, state, operationsDone);
+    return new TreeStore({ dir, clusterDir, options, scan, hashes, state, operationsDone });
   }
 
-  private constructor(
-    dir: string,
-    clusterDir: string,
-    options: TreeStoreOptions,
-    scan: Scan,
-    state: StoreState | undefined,
-    operationsDone: number,
-  ) {
+  private constructor(parts: {
+    readonly dir: string;
+    readonly clusterDir: string;
+    readonly options: TreeStoreOptions;
+    readonly scan: Scan;
+    readonly hashes: HashKeeper;
+    readonly state: StoreState | undefined;
+    readonly operationsDone: number;
+  }) {
+    const { dir, clusterDir, options, scan, state, operationsDone } = parts;
+    this.#hashes = parts.hashes;
     this.#dir = dir;
     this.#clusterDir = clusterDir;
     this.#options = options;
@@ -108,9 +133,13 @@ export class TreeStore {
       leftovers: scan.leftovers,
       blobFile: (hash) => this.#blobFile(hash),
       written: (entry, content) => {
+        this.#hashes.wrote(1);
         if (entry.pending === content) entry.pending = undefined;
       },
-      onIdle: () => this.#dropBlobs(),
+      onIdle: () => {
+        this.#hashes.idle();
+        return this.#dropBlobs();
+      },
       onTrouble: options.onTrouble ?? (() => {}),
     });
     const backing: Backing = {
@@ -153,8 +182,9 @@ export class TreeStore {
   }
 
   /** Writes what is pending. @throws Error  the disk fails: what is missing there will come out of the log again */
-  close(): Promise<void> {
-    return this.#writer.close();
+  async close(): Promise<void> {
+    await this.#hashes.close();
+    await this.#writer.close();
   }
 
   /** Makes this directory, as it is, the start of a log: the tree is at position 0 of it. */
@@ -188,7 +218,7 @@ export class TreeStore {
   drift(): Promise<Drift> {
     return this.#quietly(async () => {
       const expected = new Map([...this.tree.walk()].map(([path, { hash }]) => [path, hash]));
-      const { files, skipped } = await scanFolder(this.#system, this.#dir, [this.#clusterDir]);
+      const { files, skipped } = await this.#scan();
       this.skipped = skipped;
       return { ...differences(expected, files, skipped), skipped };
     });
@@ -235,7 +265,7 @@ export class TreeStore {
   restore(snapshot: Snapshot, options: RestoreOptions = {}): Promise<Touched[]> {
     return this.#quietly(async () => {
       const { logId, position, digest } = snapshot;
-      const before = await scanFolder(this.#system, this.#dir, [this.#clusterDir]);
+      const before = await this.#scan();
       await this.#writer.replaceState({ ...this.#writer.state, writing: undefined, restoring: true });
       const target = new Files();
       const effects: Effect[] = [];
@@ -279,8 +309,15 @@ export class TreeStore {
       await this.#writer.replaceState({ logId, position, digest });
       this.tree.replace(target, position);
       await this.#dropBlobs();
+      this.#hashes.idle();
       return [...deleted, ...put];
     });
+  }
+
+  /** Everything as it is on disk: nothing is taken from the cache. */
+  #scan(): Promise<Scan> {
+    const { clock = systemClock } = this.#options;
+    return scanFolder(this.#system, this.#dir, { local: [this.#clusterDir], nowMs: clock.now() });
   }
 
   #enqueue(work: RecordWork): void {
