@@ -4,34 +4,104 @@ import { readObject } from './codec/index.ts';
 import { IndexedView } from './indexed-view.ts';
 import { setObject } from './indexer.ts';
 import type { CatalogObject } from './objects.ts';
+import { packObjects } from './pack.ts';
 import { kindOfPath, workspaceFolder } from './paths.ts';
 import { BaseTables, type Tables, type Unreadable } from './tables.ts';
 
 /** The folders of a data directory that hold catalog files; others lie at the top. */
 const FOLDERS = ['workspaces', 'styles', 'layergroups'] as TreePath[];
 
+/** Files taken in before others have their turn: those that must be parsed, and those that are known. */
+const PARSED_PER_TURN = 100;
+const KNOWN_PER_TURN = 1000;
+
 /** The typed view of a tree. It follows the tree by `apply`; nothing in it is ever read twice. */
 export class Catalog extends IndexedView {
   protected readonly tree: Tree;
   protected readonly tables: Tables = new BaseTables();
+  #unpacked = 0;
 
-  /** Reads every catalog file of the tree. A file that cannot be understood is found in `broken()`. */
-  constructor(tree: Tree) {
+  /**
+   * Reads every catalog file of the tree. A file that cannot be understood is found in `broken()`.
+   * @param when  `later`: for `open`
+   */
+  constructor(tree: Tree, when: 'now' | 'later' = 'now') {
     super();
     this.tree = tree;
-    for (const name of tree.list('')) if (!name.endsWith('/')) refresh(this.tables, tree, name as TreePath);
-    for (const folder of FOLDERS) for (const [path] of tree.walk(folder)) refresh(this.tables, tree, path);
+    if (when === 'now') for (const _ of this.#fill(new Map()));
+  }
+
+  /**
+   * As the constructor, but others have their turn meanwhile; the tree must stay as it is.
+   *
+   * @param known  objects by path: those whose file is still the same need not be parsed
+   */
+  static async open(tree: Tree, known: ReadonlyMap<string, CatalogObject>): Promise<Catalog> {
+    const catalog = new Catalog(tree, 'later');
+    let sinceTurn = 0;
+    for (const taken of catalog.#fill(known)) {
+      sinceTurn += taken === 'parsed' ? 1 / PARSED_PER_TURN : 1 / KNOWN_PER_TURN;
+      if (sinceTurn < 1) continue;
+      sinceTurn = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return catalog;
   }
 
   /** Takes in what the tree's `apply` reports. The tree must be in the state after it. */
   apply(touched: readonly Touched[]): void {
+    this.#unpacked += touched.length;
     follow(this.tables, this.tree, touched);
+  }
+
+  /** Files, about, that are other than when the catalog was last packed: the next start would have to parse them. */
+  get unpacked(): number {
+    return this.#unpacked;
+  }
+
+  /** The objects as bytes for `unpackObjects`, piece by piece; the catalog may move on between two of them. */
+  pack(): Iterable<Uint8Array> {
+    this.#unpacked = 0;
+    return packObjects(this.#objects());
+  }
+
+  *#fill(known: ReadonlyMap<string, CatalogObject>): Generator<'known' | 'parsed'> {
+    for (const [path, hash] of catalogFiles(this.tree)) {
+      const object = known.get(path);
+      if (object?.hash === hash) {
+        // One copy of the hash is enough.
+        setObject(this.tables, path, Object.assign(object, { hash }));
+        yield 'known';
+      } else {
+        setObject(this.tables, path, read(this.tree, path, hash));
+        this.#unpacked++;
+        yield 'parsed';
+      }
+    }
+  }
+
+  *#objects(): Generator<CatalogObject> {
+    for (const [path] of catalogFiles(this.tree)) {
+      const object = this.at(path);
+      if (object !== undefined) yield object;
+    }
   }
 
   /** For drafts over this catalog. */
   get base(): { readonly tree: Tree; readonly tables: Tables } {
     return { tree: this.tree, tables: this.tables };
   }
+}
+
+/** The files of a tree that belong to the catalog, with their hashes. */
+function* catalogFiles(tree: Tree): Generator<readonly [TreePath, ContentHash]> {
+  for (const name of tree.list('')) {
+    const path = name as TreePath;
+    const hash = name.endsWith('/') || kindOfPath(path) === undefined ? undefined : tree.stat(path)?.hash;
+    if (hash !== undefined) yield [path, hash];
+  }
+  for (const folder of FOLDERS)
+    for (const [path, { hash }] of tree.walk(folder)) if (kindOfPath(path) !== undefined) yield [path, hash];
 }
 
 /**
@@ -69,7 +139,7 @@ function read(
   tree: TreeReader,
   path: TreePath,
   hash: ContentHash,
-  candidate: CatalogObject | Unreadable | undefined,
+  candidate?: CatalogObject | Unreadable,
 ): CatalogObject | Unreadable | undefined {
   if (candidate?.hash === hash && meansTheSameAt(candidate, path)) return { ...candidate, path };
   try {

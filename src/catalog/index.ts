@@ -4,6 +4,7 @@ export { CodecError, readObject } from './codec/index.ts';
 export { draftOf } from './draft.ts';
 export * from './objects.ts';
 export * from './operations/index.ts';
+export { unpackObjects } from './pack.ts';
 export { type FileKind, kindOfPath } from './paths.ts';
 export { ELEMENT_ORDER, orderOf } from './schema.ts';
 export type { CatalogView, Draft, Resource, Store } from './view.ts';

@@ -25,3 +25,6 @@ export function intern(text: string): string {
   shared.set(copy, copy);
   return copy;
 }
+
+/** One array for all that are empty. */
+export const NOTHING: readonly never[] = Object.freeze([]);

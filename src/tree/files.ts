@@ -97,3 +97,10 @@ export async function makeFolders(
 export function parentFolder(path: string): string {
   return path.slice(0, Math.max(1, path.lastIndexOf('/')));
 }
+
+/** Replaces a file by another one: at any moment it is the old or the new one. Folders above it are made. */
+export async function replaceFile(files: FileSystem, file: string, bytes: Uint8Array): Promise<void> {
+  await makeFolders(files, parentFolder(file));
+  await files.write(`${file}.tmp`, bytes);
+  await files.rename(`${file}.tmp`, file);
+}

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/index.ts';
-import { type FileSystem, makeFolders, parentFolder } from './files.ts';
+import { type FileSystem, replaceFile } from './files.ts';
 import { type CachedFolder, decodeHashCache, encodeHashCache } from './hash-cache.ts';
 import { type Scan, SETTLED_MS } from './scan.ts';
 
@@ -87,10 +87,7 @@ export class HashKeeper {
   }
 
   async #write({ hashes, unsettled }: Scan): Promise<void> {
-    const { system, file } = this.#parts;
     this.#unknown = unsettled;
-    await makeFolders(system, parentFolder(file));
-    await system.write(`${file}.tmp`, encodeHashCache(hashes));
-    await system.rename(`${file}.tmp`, file);
+    await replaceFile(this.#parts.system, this.#parts.file, encodeHashCache(hashes));
   }
 }

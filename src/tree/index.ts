@@ -1,6 +1,6 @@
 export { asContentHash, contentHash, EMPTY_DIGEST } from './digest.ts';
 export { TreeDraft } from './draft.ts';
-export type { FileSystem } from './files.ts';
+export { type FileSystem, replaceFile } from './files.ts';
 export type { Touched } from './folder.ts';
 export { type MemoryFileSystem, memoryFileSystem } from './memory-files.ts';
 export { nodeFileSystem } from './node-files.ts';

@@ -1,7 +1,7 @@
 import type { XmlElement } from '../../xml/index.ts';
 import { readMap } from '../brief-map.ts';
 import type { BoundingBox, MetadataLink } from '../objects.ts';
-import { flat, intern } from '../strings.ts';
+import { flat, intern, NOTHING } from '../strings.ts';
 
 /** A catalog file is well-formed XML, but not what its place says it is. */
 export class CodecError extends Error {
@@ -86,8 +86,6 @@ export function word<W extends string>(...words: readonly W[]): (element: XmlEle
     return known;
   };
 }
-
-const NOTHING: readonly never[] = Object.freeze([]);
 
 /** One array for all that are empty. */
 export function none<T>(): readonly T[] {
