@@ -195,10 +195,7 @@ export function* directoryFiles(layers: number): Generator<readonly [file: strin
 </dataStore>
 `,
       ];
-    yield [
-      `${folder}/${name}/featuretype.xml`,
-      featureTypeXml(n, name, id('Namespace', w), id('DataStore', s)),
-    ];
+    yield [`${folder}/${name}/featuretype.xml`, featureTypeXml(n, name, id('Namespace', w), id('DataStore', s))];
     yield [`${folder}/${name}/layer.xml`, layerXml(n, name, id('Style', n % styles.length))];
     yield [`gwc-layers/${id('Layer', n).replaceAll(':', '_')}.xml`, tileLayerXml(n, `${workspace}:${name}`)];
   }

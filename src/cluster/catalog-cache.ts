@@ -1,3 +1,4 @@
+import { setImmediate as nextTick } from 'node:timers/promises';
 import { type Clock, type Logger, messageOf } from '../base/index.ts';
 import { type Catalog, type CatalogObject, unpackObjects } from '../catalog/index.ts';
 import { type FileSystem, replaceFile } from '../tree/index.ts';

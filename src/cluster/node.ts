@@ -3,6 +3,7 @@ import { type Catalog, type CatalogView, draftOf } from '../catalog/index.ts';
 import type { ChangeLog, NodeState, NodeStatus } from '../log/index.ts';
 import { type Digest, type Position, RECORD_FORMAT, type TreeStore } from '../tree/index.ts';
 import { fetchBlobs } from './blobs.ts';
+import type { CatalogCache } from './catalog-cache.ts';
 import { conditionOf } from './condition.ts';
 import type { Divergence, Divergences } from './divergences.ts';
 import { findEdits, publishEdits, publishingWhatIsFound } from './edits.ts';
@@ -43,6 +44,7 @@ export interface NodeParts {
   readonly link: LogLink;
   readonly store: TreeStore;
   readonly catalog: Catalog;
+  readonly catalogCache: CatalogCache;
   readonly joining: Joining;
   readonly divergences: Divergences;
   /** A primary puts a snapshot into the log after so many records. */
@@ -334,6 +336,7 @@ export class Node implements ClusterNode {
     await this.#loops;
     await this.#housekeeping.closed();
     await this.#parts.divergences.saved();
+    await this.#parts.catalogCache.close();
     await this.#parts.store.close();
     await this.#parts.link.close();
   }

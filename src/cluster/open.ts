@@ -4,6 +4,7 @@ import { Catalog } from '../catalog/index.ts';
 import type { ChangeLog } from '../log/index.ts';
 import { type FileSystem, nodeFileSystem, TreeStore } from '../tree/index.ts';
 import { fetchBlob } from './blobs.ts';
+import { CatalogCache } from './catalog-cache.ts';
 import { Divergences } from './divergences.ts';
 import { Joining, type OnAhead, type OnDrift } from './join.ts';
 import { LogLink } from './link.ts';
@@ -45,9 +46,16 @@ export interface OpenNodeOptions {
    * stay while a node that is heard of has still to apply them. Default: 100,000.
    */
   readonly retainRecords?: number;
+  /**
+   * What was read from files is kept in the node's own folder when the next start would have to read so many. Default: 1000
+   * files.
+   */
+  readonly keepCachesFrom?: number;
   /** Default: the real one. */
   readonly system?: FileSystem;
 }
+
+const KEEP_CACHES_FROM = 1000;
 
 /**
  * Opens a data directory as a node of a cluster. Resolves when the node has joined, or when it is clear that it cannot now:
@@ -62,17 +70,25 @@ export async function openNode(options: OpenNodeOptions): Promise<ClusterNode> {
   const clusterDir = path.resolve(options.clusterDir ?? path.join(dataDir, 'cluster'));
   const startedMs = clock.monotonicMs();
   const link = new LogLink({ log, clock, logger });
+  const system = options.system ?? nodeFileSystem;
+  const keepCachesFrom = options.keepCachesFrom ?? KEEP_CACHES_FROM;
+  const file = `${clusterDir}/cache/catalog`;
+  const catalogCache = new CatalogCache({ system, file, clock, logger, worthFiles: keepCachesFrom });
+  // While the files are being looked at in another thread.
+  const reading = catalogCache.read();
   const store = await TreeStore.open(dataDir, {
     clusterDir,
     clock,
-    system: options.system,
+    system,
+    keepHashesFrom: keepCachesFrom,
     fetchBlob: (hash) => fetchBlob(link.get(), hash),
     onTrouble: (reason) =>
       reason === undefined ? logger.info('disk-recovered') : logger.error('disk-failed', { reason }),
   });
   for (const { path: file, reason, message } of store.skipped) logger.warn('file-skipped', { file, reason, message });
   const scannedMs = clock.monotonicMs();
-  const catalog = new Catalog(store.tree);
+  const catalog = await Catalog.open(store.tree, await reading);
+  catalogCache.keep(catalog);
   logger.info('directory-read', {
     dataDir,
     files: store.tree.files,
@@ -83,7 +99,7 @@ export async function openNode(options: OpenNodeOptions): Promise<ClusterNode> {
   for (const { path: file, problem } of catalog.broken()) logger.warn('file-broken', { file, problem });
 
   const divergences = new Divergences({
-    system: options.system ?? nodeFileSystem,
+    system,
     file: `${clusterDir}/divergences.json`,
     clock,
     logger,
@@ -114,6 +130,7 @@ export async function openNode(options: OpenNodeOptions): Promise<ClusterNode> {
     link,
     store,
     catalog,
+    catalogCache,
     joining,
     divergences,
     snapshotEveryRecords: options.snapshotEveryRecords ?? SNAPSHOT_EVERY_RECORDS,
