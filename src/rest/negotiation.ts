@@ -15,6 +15,8 @@ export const FORMATS = {
     extension: 'mbstyle',
   },
   zip: { types: ['application/zip'], extension: 'zip' },
+  diff: { types: ['text/x-diff', 'text/plain'], extension: 'diff' },
+  snapshot: { types: ['application/zstd', 'application/octet-stream'], extension: 'zst' },
 } as const satisfies Record<string, { types: readonly string[]; extension: string }>;
 
 export type Format = keyof typeof FORMATS;

@@ -6,6 +6,7 @@ import { DataError } from '../data/index.ts';
 import { XmlError } from '../xml/index.ts';
 import { aboutRoutes } from './about.ts';
 import { type Rendered, render, TEXT } from './answers.ts';
+import { changeRoutes } from './changes.ts';
 import { clusterRoutes } from './cluster.ts';
 import { coverageRoutes } from './coverages.ts';
 import { principalOf, type RestDependencies } from './dependencies.ts';
@@ -43,6 +44,7 @@ const served: readonly Route[] = [
   ...maintenanceRoutes,
   ...resourceRoutes,
   ...clusterRoutes,
+  ...changeRoutes,
 ];
 
 /** Every endpoint of the API, in the order of the description. */

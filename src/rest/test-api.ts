@@ -16,6 +16,7 @@ export interface TestApi {
   readonly node: ClusterNode;
   readonly app: FastifyInstance;
   readonly dataDir: string;
+  readonly log: ChangeLog;
   /** Sends a request as the administrator; `path` is below `/rest`. */
   send(method: string, path: string, options?: SendOptions): Promise<LightMyRequestResponse>;
   /** Reads JSON; fails when the status is not 200. */
@@ -57,13 +58,14 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
     mkdirSync(path.dirname(path.join(dataDir, file)), { recursive: true });
     writeFileSync(path.join(dataDir, file), text);
   }
+  const log = options.log ?? memoryLog().open();
   const node = await openNode({
     dataDir,
     name: options.name ?? 'one',
     version: 'test',
     url: 'http://one.test/geoserver',
     role: options.role ?? 'both',
-    log: options.log ?? memoryLog().open(),
+    log,
     logUrl: 'memory:',
     clock: systemClock,
     random: Math.random,
@@ -115,6 +117,7 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
     node,
     app,
     dataDir,
+    log,
     send,
     json: async (where) => JSON.parse(await read(where)),
     xml: async (where) => parseXml(await read(where)).root,

@@ -8,6 +8,7 @@ import {
   type Tree,
   type TreePath,
 } from '../../tree/index.ts';
+import { contentsOfSnapshot } from './backup.ts';
 import { baseFor } from './base.ts';
 import { HistoryTrimmedError } from './errors.ts';
 import { changesOf, type LogReader } from './reader.ts';
@@ -113,18 +114,7 @@ export class Contents {
         if (missing.size === 0) return;
       }
       if (base === undefined) return;
-      for await (const file of base.files()) {
-        if (!wantedSizes.has(file.size)) {
-          if (file.bytes === undefined) file.body.resume();
-          continue;
-        }
-        const bytes = file.bytes ?? (await buffer(file.body));
-        const hash = contentHash(bytes);
-        if (!missing.has(hash)) continue;
-        take(hash, bytes);
-        if (missing.size === 0) return;
-        wantedSizes = sizes();
-      }
+      for (const [hash, bytes] of await contentsOfSnapshot(base, [...missing.values()])) take(hash, bytes);
     } finally {
       base?.discard();
     }

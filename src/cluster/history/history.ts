@@ -4,6 +4,7 @@ import type { ChangeLog } from '../../log/index.ts';
 import {
   type Change,
   type Content,
+  type ContentHash,
   contentHash,
   isWithin,
   type Position,
@@ -41,6 +42,7 @@ import {
   type ChangeRef,
   CONFLICT_REFS_MAX,
   type Conflict,
+  DRY_RUN_CHARACTERS_MAX,
   type FileChange,
   type FileVersion,
   type ListOptions,
@@ -249,7 +251,8 @@ export class History {
     if (request.dryRun) {
       const planned = await parts.prepare();
       const position = this.#head;
-      return { position, changed: false, ...outcome(planned, carryOut(planned.plan, this.#ports.draft())) };
+      const done = outcome(planned, carryOut(planned.plan, this.#ports.draft()));
+      return { position, changed: false, ...done, diff: await this.#preview(planned.plan, position) };
     }
     let changed = false;
     const written = await this.#ports.write<Planned, ReturnType<typeof outcome>>({
@@ -269,6 +272,23 @@ export class History {
     });
     const done = written.result ?? { what, files: [], conflicts: [] };
     return { position: written.position, changed: changed && !written.repeated, ...done };
+  }
+
+  async #preview({ files, operations }: Plan, position: Position): Promise<string> {
+    const puts = new Map<ContentHash, Uint8Array>();
+    for (const operation of operations)
+      if (operation.kind === 'put') puts.set(contentHash(operation.bytes), operation.bytes);
+    const contents: ContentSource = async (wanted) =>
+      new Map([...(await this.#contents.get(wanted.filter(({ hash }) => !puts.has(hash)))), ...puts]);
+    let text = '';
+    let shown = 0;
+    for await (const part of formatDiff(files, { before: position, after: position }, contents)) {
+      if (text.length + part.length > DRY_RUN_CHARACTERS_MAX)
+        return `${text}… and ${files.length - shown} more files\n`;
+      text += part;
+      shown++;
+    }
+    return text;
   }
 
   async #planWhole(

@@ -1,6 +1,9 @@
+export { backupName, contentsOfSnapshot } from './backup.ts';
+export type { ContentSource } from './contents.ts';
 export { HistoryTrimmedError, RevertConflictError } from './errors.ts';
 export { type Backup, History, type HistoryPorts, type OtherState } from './history.ts';
 export { parseRef } from './refs.ts';
+export { isSecretFile } from './secrets.ts';
 export {
   type ChangeDetails,
   type ChangeEntry,

@@ -121,7 +121,11 @@ export interface Reverted {
   readonly files: readonly FileChange[];
   /** Of a dry run, or what `force` passed over. */
   readonly conflicts: readonly Conflict[];
+  /** Of a dry run: what would become of the files, as a unified diff; cut off after `DRY_RUN_CHARACTERS_MAX`. */
+  readonly diff?: string;
 }
+
+export const DRY_RUN_CHARACTERS_MAX = 1_000_000;
 
 /** Most changes of one list. */
 export const LIST_MAX = 1_000;

@@ -1,0 +1,30 @@
+import { buffer } from 'node:stream/consumers';
+import { type ContentHash, contentHash, type Snapshot, type SnapshotHeader } from '../../tree/index.ts';
+import type { Wanted } from './contents.ts';
+
+/** Name of a backup's file: says of which position, and of which files. */
+export function backupName({ position, digest }: Pick<SnapshotHeader, 'position' | 'digest'>): string {
+  return `graticule-${position}-${digest.slice(0, 12)}.tar.zst`;
+}
+
+/** Reads a snapshot through, and keeps the bytes that are wanted. */
+export async function contentsOfSnapshot(
+  snapshot: Snapshot,
+  wanted: readonly Pick<Wanted, 'hash' | 'size'>[],
+): Promise<ReadonlyMap<ContentHash, Uint8Array>> {
+  const hashes = new Set(wanted.map(({ hash }) => hash));
+  const sizes = new Set(wanted.map(({ size }) => size));
+  const found = new Map<ContentHash, Uint8Array>();
+  for await (const file of snapshot.files()) {
+    if (found.size === hashes.size) break;
+    if (!sizes.has(file.size)) {
+      // What is long has to be read to its end before the next file.
+      if (file.bytes === undefined) file.body.resume();
+      continue;
+    }
+    const bytes = file.bytes ?? (await buffer(file.body));
+    const hash = contentHash(bytes);
+    if (hashes.has(hash)) found.set(hash, bytes);
+  }
+  return found;
+}
