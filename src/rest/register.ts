@@ -169,7 +169,7 @@ function renderError(error: unknown, at: { request: FastifyRequest; deps: RestDe
   if (error instanceof UserError) return text(error.status, error.status === 404 && isQuiet(at) ? '' : error.message);
   if (error instanceof XmlError) return text(400, `The body is not well-formed XML: ${error.message}`);
   if (error instanceof JsonError) return text(400, `The body is not well-formed JSON: ${error.message}`);
-  if (error instanceof NotPrimaryError) return text(403, error.message);
+  if (error instanceof NotPrimaryError) return text(403, error.message, { 'x-graticule-refused': 'replica' });
   if (error instanceof UnavailableError)
     return text(503, error.message, { 'retry-after': String(error.retryAfterSeconds) });
   if (error instanceof UncertainError)

@@ -13,6 +13,7 @@ import { BaseUrls, CONTEXT_PATH } from './base-url.ts';
 import { compressTexts } from './compress.ts';
 import { type CorsOption, corsHook } from './cors.ts';
 import type { Door } from './door.ts';
+import { forwarder } from './forwarding.ts';
 import { healthOf } from './health.ts';
 import { restLogin } from './login.ts';
 import { Metrics, requestClass } from './metrics.ts';
@@ -106,6 +107,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       .send(`There is nothing at ${request.url.replace(/\?.*/s, '').slice(0, 200)}\n`),
   );
 
+  const forward = forwarder({ node, clock: options.clock, logger, baseUrl });
   registerOperations(app, { ...options, metrics, note });
   registerPage(app, { folder: options.pageFolder ?? PAGE_FOLDER, note });
   const inContext = { prefix: CONTEXT_PATH };
@@ -119,6 +121,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       logger,
       baseUrl,
       settings: options.settings,
+      get forward() {
+        return options.forwardWrites?.() ? forward : undefined;
+      },
     });
   }, inContext);
   await app.register(async (scope) => {
