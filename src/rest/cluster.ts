@@ -1,6 +1,6 @@
 /** The cluster as the extension of GeoServer shows it, and what is new below it. */
 import { UserError } from '../base/index.ts';
-import type { NodeReport } from '../cluster/index.ts';
+import type { Divergence, NodeReport } from '../cluster/index.ts';
 import type { NodeStatus } from '../log/index.ts';
 import type { XmlElement } from '../xml/index.ts';
 import { type Answer, el } from './answers.ts';
@@ -86,7 +86,7 @@ export const clusterRoutes: readonly Route[] = [
     summary: 'Lists the nodes heard of in the last seconds',
     produces: ['json', 'xml', 'html'],
     handle: (x) => {
-      const nodes = x.deps.node.members();
+      const nodes = members(x);
       return {
         kind: 'data',
         value: { nodes: { node: nodes } },
@@ -103,16 +103,50 @@ export const clusterRoutes: readonly Route[] = [
     summary: 'Shows one node',
     produces: ['json', 'xml', 'html'],
     handle: (x) => {
-      const node = x.deps.node.members().find(({ name }) => name === x.param('node'));
+      const node = members(x).find(({ name }) => name === x.param('node'));
       if (node === undefined)
         throw new UserError(404, 'node-not-found', `No such node: ${x.param('node')} is not heard of now`);
       return { kind: 'data', value: { node }, element: el('node', fields(node)) };
     },
   },
+  {
+    method: 'GET',
+    path: '/cluster/divergences',
+    summary: "Lists the times when this node's files were not what the log said: what differed, and how it was mended",
+    produces: ['json', 'xml', 'html'],
+    handle: (x) => {
+      const divergences = x.deps.node.divergences();
+      return {
+        kind: 'data',
+        value: { divergences: { divergence: divergences } },
+        element: el(
+          'divergences',
+          divergences.map((one) => el('divergence', fields(one))),
+        ),
+      };
+    },
+  },
 ];
 
-function fields(status: NodeStatus | NodeReport): XmlElement[] {
-  return Object.entries(status).flatMap(([key, value]) => (value === undefined ? [] : el(key, String(value))));
+/** Everybody heard of, with how many records each is behind. */
+function members(x: Exchange): (NodeStatus & { readonly lag: number })[] {
+  const { node } = x.deps;
+  const heard = node.members();
+  const head = Math.max(node.status().head, ...heard.map(({ position }) => position));
+  return heard.map((member) => ({ ...member, lag: head - member.position }));
+}
+
+/** An element for each property; for each item of a list. */
+function fields(value: NodeStatus | NodeReport | Divergence | object): XmlElement[] {
+  return Object.entries(value).flatMap(([key, inner]) => {
+    if (inner === undefined) return [];
+    if (Array.isArray(inner))
+      return el(
+        key,
+        inner.map((item) => el('item', String(item))),
+      );
+    return el(key, typeof inner === 'object' ? fields(inner) : String(inner));
+  });
 }
 
 /** The settings, or what the node knows of itself where nobody keeps them. */

@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
+import { systemClock } from '../base/index.ts';
+import type { Catalog } from '../catalog/index.ts';
 import { memoryLog } from '../log/index.ts';
+import { contentHash, treePath } from '../tree/index.ts';
 import { openApiPath } from './openapi.ts';
 import { ROUTES } from './register.ts';
 import { openTestApi, type SendOptions, type TestApi } from './test-api.ts';
@@ -323,8 +326,33 @@ describe('the cluster', () => {
       ['one', 'both', api.node.position, api.node.digest],
     );
     const { nodes } = await api.json('/cluster/nodes.json');
-    assert.ok(nodes.node.some((node: { name: string }) => node.name === 'one'));
+    const [one] = nodes.node;
+    assert.deepEqual([one.name, one.state, one.lag, one.lagSeconds], ['one', 'in-step', 0, 0]);
+    const xml = await api.xml('/cluster/status.xml');
+    assert.equal(xml.child('counts')?.childText('divergences'), '0');
   });
+});
+
+test('a divergence is told with its files', async () => {
+  const log = memoryLog();
+  const [one, two] = [await openTestApi({ log: log.open() }), await openTestApi({ log: log.open(), name: 'two' })];
+  try {
+    assert.deepEqual((await two.json('/cluster/divergences')).divergences.divergence, []);
+    const wrong = Buffer.from('wrong');
+    const { tree } = (two.node.catalog as Catalog).base;
+    const pending = { kind: 'inline' as const, bytes: wrong };
+    tree.layer.put(treePath('styles/wrong.sld'), { hash: contentHash(wrong), size: 5, pending }, [], []);
+    const made = { json: { workspace: { name: 'w' } } };
+    assert.equal((await one.send('POST', '/workspaces', made)).statusCode, 201);
+    const deadline = Date.now() + 10_000;
+    while (two.node.divergences()[0]?.mended === undefined && Date.now() < deadline) await systemClock.sleep(10);
+    const [told] = (await two.json('/cluster/divergences')).divergences.divergence;
+    assert.deepEqual(told.mended.paths, ['styles/wrong.sld']);
+    const xml = await two.xml('/cluster/divergences.xml');
+    assert.equal(xml.child('divergence')?.child('mended')?.child('paths')?.childText('item'), 'styles/wrong.sld');
+  } finally {
+    await Promise.all([one.close(), two.close()]);
+  }
 });
 
 describe('versions', () => {
