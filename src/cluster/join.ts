@@ -202,7 +202,8 @@ export class Joining {
       return;
     }
     // After a crash the files are a mixture, until the records that were being written have been applied again.
-    if (this.#comparableFrom <= recorded.position) await this.#compare(log, recorded, options);
+    // A record of this node's own may have been applied while the log was being asked: what counts is where the node is now.
+    if (this.#comparableFrom <= recorded.position) await this.#compare(log, this.#certain(), options);
   }
 
   /** Compares the files with what this node's state says of them, and that with the log. */
@@ -297,7 +298,7 @@ export class Joining {
 
   /**
    * Makes tree and files what the log says they are at the tree's position. Files that differ are moved aside.
-   * @returns how the files were
+   * @returns how the files were; nothing when the log's oldest state is newer than the tree
    */
   async mend(log: ChangeLog, expected: Digest, signal: AbortSignal): Promise<readonly Edit[]> {
     const { store, logger, divergences } = this.#parts;
@@ -308,7 +309,9 @@ export class Joining {
         `the log contradicts itself at position ${position}: its records lead to the digest ${snapshot.digest}, ` +
           `and the record says ${expected}`,
       );
-    const edits = differing.map((path) => editOf(store, path, tree.stat(path)?.hash));
+    // The log may have no state as old as ours: then a file that differs was edited, or is only out of date. Nobody can tell.
+    const isOurs = snapshot.position === position;
+    const edits = isOurs ? differing.map((path) => editOf(store, path, tree.stat(path)?.hash)) : [];
     const aside = this.#aside();
     await this.#restore(snapshot, aside);
     divergences.mended(differing, aside);

@@ -82,6 +82,25 @@ describe('files changed by hand', () => {
     assert.equal(onDisk(b.dataDir, `cluster/${aside}/x`), 'edited');
   });
 
+  it('while the log has forgotten how they were do not bring back what was old', async () => {
+    const a = await cluster.start('a', { files: { x: '1', y: '1', z: '1' } });
+    const b = await cluster.start('b');
+    await b.node.close();
+    editByHand(b.dataDir);
+    const { position } = await put(a.node, 'y', '2');
+    await put(a.node, 'y', '3');
+    await a.node.snapshot();
+    await a.log.trim(position);
+    const back = await cluster.start('b');
+    await back.node.catchUp();
+    await until('its edits are dealt with', () => back.events.some(({ event }) => event === 'edits-published'));
+    await a.node.catchUp();
+    assert.deepEqual([read(a.node, 'x'), read(a.node, 'y')], ['1', '3']);
+    assert.equal(back.node.digest, a.node.digest);
+    const { aside } = back.events.find(({ event }) => event === 'tree-mended')!.facts;
+    assert.equal(readFileSync(`${aside}/x`, 'utf8'), 'edited');
+  });
+
   it('keep a node from starting where the operator wants to look first, and nothing is touched', async () => {
     await cluster.start('a', { files: { x: '1', z: '3' } });
     const b = await cluster.start('b');
@@ -128,6 +147,24 @@ describe('when a tree is not what the log says', () => {
       assert.equal(b.node.digest, a.node.digest);
       assert.deepEqual([read(b.node, 'x'), read(b.node, 'w'), read(b.node, 'extra')], ['1', '3', undefined]);
     });
+
+  it('it is mended by a newer state as well, when the log has no older one', async () => {
+    const a = await cluster.start('a', { files: { x: '1' } });
+    const b = await cluster.start('b');
+    await put(a.node, 'y', '1');
+    await b.node.catchUp();
+    b.log.partitioned = true;
+    tamper(b.node, 'x', 'wrong');
+    await until('b notices', () => b.events.some(({ event }) => event === 'digest-mismatch'));
+    await put(a.node, 'y', '2');
+    const { position } = await put(a.node, 'y', '3');
+    await a.node.snapshot();
+    await a.log.trim(position);
+    b.log.partitioned = false;
+    await until('b is in step', () => b.node.status().state === 'in-step');
+    assert.equal(b.node.digest, a.node.digest);
+    assert.equal(b.events.filter(({ event }) => event === 'digest-mismatch').length, 1);
+  });
 
   it('a node that died before it was mended is mended when it comes back, and spreads nothing', async () => {
     const a = await cluster.start('a', { files: { x: '1' } });

@@ -45,8 +45,8 @@ export class Replica {
   readonly waiters = new PositionWaiters();
   readonly #listeners = new Set<(position: Position) => void>();
   #stretchEndsMs: number | undefined;
-  /** Digest that the log has confirmed for the tree as it is. */
-  #confirmed: Digest | undefined;
+  /** What the log last confirmed. It says nothing of a tree that has been moved to another position since, by a snapshot. */
+  #confirmed: { readonly position: Position; readonly digest: Digest } | undefined;
 
   constructor(parts: ReplicaParts) {
     this.#parts = parts;
@@ -84,7 +84,7 @@ export class Replica {
     counts.changes += record.changes.length;
     for (const { operations, node: origin, ...change } of record.changes)
       logger.info('change-applied', { position, origin, ...change, operations: operations.length });
-    this.#confirmed = position >= comparableFrom() ? record.digest : undefined;
+    this.#confirmed = position >= comparableFrom() ? { position, digest: record.digest } : undefined;
     if (position >= comparableFrom() && tree.digest !== record.digest)
       throw new DigestMismatchError(position, record.digest, tree.digest);
     this.#settled();
@@ -96,14 +96,15 @@ export class Replica {
    */
   check(): DigestMismatchError | undefined {
     const { position, digest } = this.#parts.tree;
-    if (this.#confirmed === undefined || this.#confirmed === digest) return undefined;
-    return new DigestMismatchError(position, this.#confirmed, digest);
+    const confirmed = this.#confirmed;
+    if (confirmed === undefined || confirmed.position !== position || confirmed.digest === digest) return undefined;
+    return new DigestMismatchError(position, confirmed.digest, digest);
   }
 
   /** Another state has been taken from the log; it is right. */
   replaced(): void {
-    const { tree } = this.#parts;
-    this.#confirmed = tree.position >= this.#parts.comparableFrom() ? tree.digest : undefined;
+    const { position, digest } = this.#parts.tree;
+    this.#confirmed = position >= this.#parts.comparableFrom() ? { position, digest } : undefined;
     this.#settled();
   }
 

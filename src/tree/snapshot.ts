@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
-import { pipeline, type Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { extract, type Pack, pack } from 'tar-stream';
-import { messageOf } from '../base/index.ts';
-import { Files } from './folder.ts';
+import { messageOf, UnavailableError } from '../base/index.ts';
+import { contentHash } from './digest.ts';
+import { type FileEntry, Files } from './folder.ts';
 import { isReplicated, treePath } from './path.ts';
-import { type FileStat, type Frozen, Tree } from './tree.ts';
+import { type Frozen, Tree } from './tree.ts';
 import type { Content, ContentHash, Digest, Position, TreePath } from './types.ts';
 
 /*
@@ -56,7 +57,7 @@ export class SnapshotError extends Error {
  */
 export function writeSnapshot(tree: Tree, logId: string): SnapshotHeader & { readonly body: Readable } {
   const header: SnapshotHeader = { logId, position: tree.position, digest: tree.digest };
-  const files = [...tree.layer.within('')].map(([path, { hash, size, pending }]) => ({ path, hash, size, pending }));
+  const files = [...tree.layer.within('')].map(([path, entry]) => ({ path, entry, pending: entry.pending }));
   const frozen = tree.freeze();
   const tar = pack();
   const body = createZstdCompress({
@@ -70,8 +71,10 @@ export function writeSnapshot(tree: Tree, logId: string): SnapshotHeader & { rea
   return { ...header, body };
 }
 
-interface Captured extends FileStat {
+interface Captured {
   readonly path: TreePath;
+  readonly entry: FileEntry;
+  /** As it was at the time. */
   readonly pending: Content | undefined;
 }
 
@@ -84,25 +87,57 @@ async function fill(
   await frozen?.quiet;
   const { logId, position, digest } = header;
   await add(tar, HEADER_NAME, Buffer.from(`${JSON.stringify({ format: SNAPSHOT_FORMAT, logId, position, digest })}\n`));
-  for (const { path, hash, size, pending } of files) {
+  for (const { path, entry, pending } of files) {
+    const { hash, size } = entry;
     if (pending?.kind === 'inline') await add(tar, path, pending.bytes);
     else if (frozen === undefined) throw new Error(`the contents of ${path} are not in memory`);
-    else if (pending !== undefined) await addStream(tar, path, size, frozen.readBlobStream(hash));
+    // Not as it was at the time: the batch that was being written then may have put the blob at its place.
+    else if (entry.pending !== undefined) await addStream(tar, path, size, frozen.readBlobStream(hash));
     else {
-      const bytes = frozen.readSync(path, WHOLE_BYTES_MAX);
-      if (bytes === undefined) await addStream(tar, path, size, frozen.readStream(path));
+      const bytes = readFrozen(frozen, path);
+      if (bytes === undefined)
+        await addStream(tar, path, size, Readable.from(verified(frozen.readStream(path), path, hash)));
+      else if (contentHash(bytes) !== hash) throw editedError(path);
       else await add(tar, path, bytes);
     }
   }
+}
+
+function readFrozen(frozen: Frozen, path: TreePath): Uint8Array | undefined {
+  try {
+    return frozen.readSync(path, WHOLE_BYTES_MAX);
+  } catch (error) {
+    throw editedError(path, error);
+  }
+}
+
+/** The bytes of a file, which in the end must have been those of the tree. */
+async function* verified(body: Readable, path: TreePath, hash: ContentHash): AsyncIterable<Uint8Array> {
+  const digest = createHash('sha256');
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    digest.update(chunk);
+    yield chunk;
+  }
+  if (digest.digest('hex') !== hash) throw editedError(path);
+}
+
+/** A snapshot with other bytes than its digest says would be refused by every node that takes it. */
+function editedError(path: TreePath, cause?: unknown): UnavailableError {
+  return new UnavailableError(
+    'file-edited',
+    `${path} is not on disk as the tree says: somebody has changed the data directory, which a reload puts right`,
+    { cause },
+  );
 }
 
 /** Resolves when the archive wants more. */
 function add(tar: Pack, name: string, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     if (tar.destroyed) return reject(new Error('the snapshot is no longer wanted'));
-    tar.entry(fileHeader(name, bytes.length), Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), (error) =>
-      error ? reject(error) : resolve(),
-    );
+    const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    const entry = tar.entry(fileHeader(name, bytes.length), body, (error) => (error ? reject(error) : resolve()));
+    // When the archive is no longer wanted, the entry says so once more.
+    entry.on('error', reject);
   });
 }
 
@@ -110,6 +145,8 @@ function addStream(tar: Pack, name: string, size: number, body: Readable): Promi
   return new Promise((resolve, reject) => {
     if (tar.destroyed) return reject(new Error('the snapshot is no longer wanted'));
     const entry = tar.entry(fileHeader(name, size), (error) => (error ? reject(error) : resolve()));
+    // As above; the pipeline has stopped listening by then.
+    entry.on('error', reject);
     pipeline(body, entry, (error) => error && reject(error));
   });
 }

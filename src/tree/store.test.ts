@@ -445,6 +445,14 @@ describe('a snapshot', () => {
     assert.equal(store.persisted, 1);
   });
 
+  it('is not made of files that somebody has changed by hand', async () => {
+    for (const text of ['21', undefined]) {
+      const { system, store } = await openBound({ a: '1', b: '12' });
+      system.poke(`${DIR}/b`, text);
+      await assert.rejects(buffer(writeSnapshot(store.tree, 'l').body), /b is not on disk as the tree says/);
+    }
+  });
+
   it('is listed without its bytes', async () => {
     const { store } = await openBound(files);
     const tree = await listSnapshot(await readSnapshot(writeSnapshot(store.tree, 'l').body));

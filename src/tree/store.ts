@@ -77,6 +77,8 @@ export class TreeStore {
   /** Blobs that were staged for records that are not applied yet. */
   readonly #expected = new Set<ContentHash>();
   #stages = 0;
+  /** Ends when no staged blob is being removed. */
+  #dropping: Promise<void> = Promise.resolve();
 
   /**
    * @param dir  absolute; need not exist
@@ -235,6 +237,8 @@ export class TreeStore {
    */
   async stageBlob(hash: ContentHash, body: AsyncIterable<Uint8Array>): Promise<void> {
     this.#expected.add(hash);
+    // What is there may be about to be removed.
+    await this.#dropping;
     if (await this.hasBlob(hash)) return drain(body);
     const folder = `${this.#clusterDir}/blobs`;
     await makeFolders(this.#system, folder);
@@ -394,12 +398,20 @@ export class TreeStore {
   }
 
   /** Removes staged blobs that nobody waits for. */
-  async #dropBlobs(): Promise<void> {
+  #dropBlobs(): Promise<void> {
+    this.#dropping = this.#dropping.then(() => this.#dropUnneeded());
+    return this.#dropping;
+  }
+
+  async #dropUnneeded(): Promise<void> {
     const folder = `${this.#clusterDir}/blobs`;
     try {
-      for (const { name } of this.#system.listSync(folder))
+      for (const { name } of this.#system.listSync(folder)) {
+        // A record that came meanwhile may put one of them at its place.
+        if (this.#writer.unwritten > 0) return;
         if (!name.endsWith('.tmp') && !this.#expected.has(name as ContentHash))
           await this.#system.removeFile(`${folder}/${name}`);
+      }
     } catch {
       // No such folder, or a file that stays for now.
     }
