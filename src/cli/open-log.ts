@@ -1,7 +1,15 @@
 import path from 'node:path';
 import { type Logger, UserError } from '../base/index.ts';
-import { type ChangeLog, openEmbeddedLog, openWebSocketLog, serveLog } from '../log/index.ts';
+import {
+  type ChangeLog,
+  type ClusterSecrets,
+  type LogFinder,
+  openEmbeddedLog,
+  openWebSocketLog,
+  serveLog,
+} from '../log/index.ts';
 import type { Door } from '../server/index.ts';
+import { DISCOVERED_LOG, findLog, holdsLogAlready } from './find-log.ts';
 import { clusterSecrets } from './secret.ts';
 import { withoutSecrets } from './serve/keys.ts';
 import type { ServeOptions } from './serve-options.ts';
@@ -12,6 +20,8 @@ export interface LogParts {
   readonly tls: NodeTls;
   readonly clusterDir: string;
   readonly name: string;
+  /** Base URL of the node's HTTP service. */
+  readonly url: string;
   readonly logger: Logger;
   /** What is opened here puts its end at the end of these. */
   readonly closers: (() => Promise<unknown> | unknown)[];
@@ -19,23 +29,40 @@ export interface LogParts {
 
 /** Opens the log that the URL names; one that this process holds is offered to the other nodes at the node's own port. */
 export async function openLog(options: ServeOptions, parts: LogParts): Promise<ChangeLog> {
-  const { door, tls, clusterDir, name, logger, closers } = parts;
-  const { group } = options;
-  const holdsLog = options.log === 'embedded:' || options.log === 'embedded';
-  const secret = clusterSecrets({
+  const { tls, clusterDir, name, url, logger, closers } = parts;
+  const secrets = clusterSecrets({
     given: process.env.GRATICULE_CLUSTER_SECRET,
     file: options.secretFile,
     clusterDir,
-    holdsLog,
+    holdsLog: isEmbedded(options.log) || (options.log === DISCOVERED_LOG && holdsLogAlready(clusterDir)),
     logger,
   });
   const reread = () => {
-    void secret.accepted;
+    void secrets.accepted;
     tls.reread();
   };
   process.on('SIGHUP', reread);
   closers.push(() => process.off('SIGHUP', reread));
-  if (holdsLog) {
+  if (options.discovery !== 'multicast') return openAt(options.log, options, parts, secrets);
+
+  const stopping = new AbortController();
+  closers.push(() => stopping.abort());
+  const found = await findLog(options, { clusterDir, name, url, secrets, logger, signal: stopping.signal });
+  closers.push(() => found.close());
+  const log = await openAt(found.log, options, parts, secrets);
+  if (isEmbedded(found.log)) found.announce(log);
+  return log;
+}
+
+async function openAt(
+  place: string | LogFinder,
+  options: ServeOptions,
+  parts: LogParts,
+  secret: ClusterSecrets,
+): Promise<ChangeLog> {
+  const { door, tls, clusterDir, name, logger, closers } = parts;
+  const { group } = options;
+  if (isEmbedded(place)) {
     const log = await openEmbeddedLog({ folder: path.join(clusterDir, 'log'), group });
     closers.push(() => log.close());
     const service = serveLog({
@@ -49,13 +76,17 @@ export async function openLog(options: ServeOptions, parts: LogParts): Promise<C
     closers.push(() => service.close());
     return log;
   }
-  if (!/^(?:wss?:\/\/|failover:\()/.test(options.log))
+  if (typeof place === 'string' && !/^(?:wss?:\/\/|failover:\()/.test(place))
     throw new UserError(
       400,
       'unknown-log',
-      `--log ${withoutSecrets(options.log)}: this is no log that can be followed; use embedded:, ws://host:port or failover:(ws://a:port,ws://b:port)`,
+      `--log ${withoutSecrets(place)}: this is no log that can be followed; use embedded:, ws://host:port or failover:(ws://a:port,ws://b:port)`,
     );
-  const log = openWebSocketLog({ url: options.log, secret, group, tls: tls.client, name, logger });
+  const log = openWebSocketLog({ url: place, secret, group, tls: tls.client, name, logger });
   closers.push(() => log.close());
   return log;
+}
+
+function isEmbedded(place: string | LogFinder): boolean {
+  return place === 'embedded:' || place === 'embedded';
 }

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { DEFAULT_GROUP } from '../log/index.ts';
+import { DEFAULT_DISCOVERY_ADDRESS, DEFAULT_GROUP } from '../log/index.ts';
 import type { CorsOption, LogLevel } from '../server/index.ts';
 import {
   type OptionTable,
@@ -21,6 +21,9 @@ export interface ServeOptions {
   readonly role: 'both' | 'replica' | 'paused';
   readonly log: string;
   readonly group: string;
+  readonly discovery?: 'multicast' | 'off';
+  readonly discoveryAddress?: string;
+  readonly discoveryInterface?: string;
   readonly secretFile?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
@@ -104,6 +107,26 @@ export const SERVE_OPTIONS: OptionTable = {
     description: 'name of the cluster: nodes of different groups do not talk to each other',
     default: DEFAULT_GROUP,
     parse: parseGroup,
+  },
+  discovery: {
+    flags: '--discovery <how>',
+    env: 'GRATICULE_DISCOVERY',
+    description:
+      'multicast: find the nodes of the group on the local network; without --log, find the log too, or start it together',
+    default: 'off',
+    choices: ['multicast', 'off'],
+  },
+  discoveryAddress: {
+    flags: '--discovery-address <address>',
+    env: 'GRATICULE_DISCOVERY_ADDRESS',
+    description: 'multicast address and port at which nodes announce themselves',
+    default: DEFAULT_DISCOVERY_ADDRESS,
+  },
+  discoveryInterface: {
+    flags: '--discovery-interface <address>',
+    env: 'GRATICULE_DISCOVERY_INTERFACE',
+    description: 'IPv4 address of this machine on the network that is used for it',
+    defaultText: 'all networks of this machine',
   },
   secretFile: {
     flags: '--secret-file <file>',

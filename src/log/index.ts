@@ -1,5 +1,6 @@
 export { bytesSource, generatedSource } from './blob-source.ts';
 export * from './change-log.ts';
+export * from './discovery/index.ts';
 export { type EmbeddedLogOptions, openEmbeddedLog } from './embedded/index.ts';
 export { BlobMismatchError, LogClosedError, LogInUseError, LogRefusedError } from './errors.ts';
 export {
@@ -16,6 +17,7 @@ export {
   DEFAULT_GROUP,
   GROUP_CHARACTERS_MAX,
   isName,
+  type LogFinder,
   type LogServer,
   openWebSocketLog,
   PEER_TLS_ENDED,

@@ -23,7 +23,7 @@ export {
   type SnapshotHeader,
   writeSnapshot,
 } from './snapshot.ts';
-export { StateFileError } from './state.ts';
+export { recordedLogId, StateFileError } from './state.ts';
 export { type Drift, type RestoreOptions, TreeStore, type TreeStoreOptions } from './store.ts';
 export { type FileStat, Tree, type TreeReader } from './tree.ts';
 export * from './types.ts';

@@ -77,6 +77,11 @@ export function readState(system: FileSystem, file: string): StoreState | undefi
   }
 }
 
+/** Id of the log that the directory of a cluster folder belongs to; undefined when it belongs to none. @throws StateFileError */
+export function recordedLogId(system: FileSystem, clusterDir: string): string | undefined {
+  return readState(system, `${clusterDir}/state.json`)?.logId || undefined;
+}
+
 /** Replaces the state file; durable when it resolves. */
 export async function writeState(system: FileSystem, file: string, state: StoreState): Promise<void> {
   const folder = parentFolder(file);

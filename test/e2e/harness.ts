@@ -116,10 +116,11 @@ export interface NodeOptions {
   readonly name: string;
   readonly port: number;
   readonly role?: 'both' | 'replica';
-  /** Port of the node that holds the log; absent: this one does. */
-  readonly logPort?: number;
+  /** Port of the node that holds the log; absent: this one does; `unknown`: it is not told. */
+  readonly logPort?: number | 'unknown';
   readonly dataDir?: string;
   readonly more?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** A node that the test may kill. */
@@ -139,11 +140,12 @@ export class TestNode {
   }
 
   #start(): Program {
-    const { name, port, role, logPort, more } = this.#options;
+    const { name, port, role, logPort, more, env } = this.#options;
     const args = ['serve', '--data-dir', this.dataDir, '--port', String(port), '--host', '127.0.0.1', '--name', name];
     args.push('--url', this.url, '--role', role ?? 'both', '--render-processes', '1');
-    args.push('--log', logPort === undefined ? 'embedded:' : `ws://localhost:${logPort}`, ...(more ?? []));
-    return new Program(args, { env: { GRATICULE_CLUSTER_SECRET: SECRET, GEOSERVER_ADMIN_PASSWORD: PASSWORD } });
+    if (logPort !== 'unknown') args.push('--log', logPort === undefined ? 'embedded:' : `ws://localhost:${logPort}`);
+    args.push(...(more ?? []));
+    return new Program(args, { env: { GRATICULE_CLUSTER_SECRET: SECRET, GEOSERVER_ADMIN_PASSWORD: PASSWORD, ...env } });
   }
 
   async ready(): Promise<this> {

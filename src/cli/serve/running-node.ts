@@ -6,6 +6,7 @@ import type { Renderer } from '../../render/index.ts';
 import type { ClusterSettings } from '../../rest/index.ts';
 import { type Door, type RunningServer, startServer } from '../../server/index.ts';
 import { StateFileError } from '../../tree/index.ts';
+import { DISCOVERED_LOG } from '../find-log.ts';
 import { openLog } from '../open-log.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import type { NodeTls } from '../tls.ts';
@@ -44,7 +45,7 @@ export function logKey(options: NodeOptions): string {
     isEmbedded ? 'embedded:' : options.log,
     options.group,
     options.secretFile,
-    isEmbedded || options.name,
+    isEmbedded || options.log === DISCOVERED_LOG || options.name,
   ]);
 }
 
@@ -55,8 +56,8 @@ export async function openLogOf(options: NodeOptions, host: Host): Promise<OpenL
     for (const each of closers.splice(0).toReversed()) await each();
   };
   try {
-    const { door, tls, clusterDir, logger } = host;
-    const log = await openLog(options, { door, tls, clusterDir, name: options.name, logger, closers });
+    const { door, tls, clusterDir, url, logger } = host;
+    const log = await openLog(options, { door, tls, clusterDir, name: options.name, url, logger, closers });
     return { key: logKey(options), log, close };
   } catch (error) {
     await close();

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { UserError } from '../../base/index.ts';
 import { DEFAULT_GROUP } from '../../log/index.ts';
+import { DISCOVERED_LOG } from '../find-log.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import { normalized, SETTING_KEYS, settingKey, switchOf, withoutSecrets } from './keys.ts';
 import { ROLE_KEYS, roleOf } from './role-keys.ts';
@@ -120,6 +121,9 @@ export function resolveSettings(input: SettingsInput): Settings {
       },
     });
   }
+  // To hold a log is what a node does that is told nothing; with discovery, it looks first whether there is one.
+  if (given.discovery === 'multicast' && options.log === 'embedded:' && input.sourceOf('log') === undefined)
+    options.log = DISCOVERED_LOG;
   return { options: options as unknown as ServeOptions, sources, warnings };
 }
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { messageOf, UserError } from '../../base/index.ts';
 import type { ClusterNode, Role } from '../../cluster/index.ts';
 import type { ClusterSettings, SettingsChange } from '../../rest/index.ts';
+import { DISCOVERED_LOG } from '../find-log.ts';
 import { normalized, SETTING_KEYS, settingKey, withoutSecrets } from './keys.ts';
 import {
   editProperties,
@@ -148,7 +149,7 @@ export class Steering implements ClusterSettings {
     const file = propertiesOf(this.#text);
     const fromEnv = environmentSettings(this.#parts.input.env);
     const written = (key: string) => this.#steered.get(key) ?? fromEnv.get(key)?.value ?? file.get(key)?.trim();
-    const isEmbedded = holdsLog(options.log);
+    const isEmbedded = holdsLog(options.log) || options.log === DISCOVERED_LOG;
     const broker = written('brokerURL');
     const known: Record<string, string | undefined> = {
       instanceName: this.options.name,

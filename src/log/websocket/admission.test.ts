@@ -63,8 +63,8 @@ describe('who may use a served log', () => {
       assert.match(error.message, /refused.*group tests.*group maps.*--group/);
       return true;
     });
-    const [{ event, node, address, reason }] = server.lines as [Facts];
-    assert.deepEqual([event, node], ['peer-refused', 'node-2']);
+    const [{ event, peer, address, reason }] = server.lines as [Facts];
+    assert.deepEqual([event, peer], ['peer-refused', 'node-2']);
     assert.match(String(address), /127\.0\.0\.1/);
     assert.match(String(reason), /group tests.*group maps/);
     await log.close();
@@ -78,7 +78,7 @@ describe('who may use a served log', () => {
     const server = await serve({ secret: 'the right secret' });
     const log = server.open(new Secrets(['a wrong secret']));
     await assert.rejects(log.head(), /first secret counts.*the file \/etc\/graticule\/secret/);
-    assert.deepEqual(Object.keys(server.lines[0]!), ['event', 'address', 'node', 'reason']);
+    assert.deepEqual(Object.keys(server.lines[0]!), ['event', 'address', 'peer', 'reason']);
     assert.ok(!/right|wrong/.test(JSON.stringify(server.lines)));
     await log.close();
     await server.stop();
@@ -164,16 +164,16 @@ it('refusals are said once a minute, however often and under however many names 
   const { lines, logger } = recording();
   let ms = 0;
   const refusals = new Refusals(logger, { ...systemClock, monotonicMs: () => ms });
-  const refusal = { address: '10.0.0.1', node: 'n', reason: 'its secret' };
+  const refusal = { address: '10.0.0.1', peer: 'n', reason: 'its secret' };
   for (let n = 0; n < 1000; n++) refusals.say(refusal);
   assert.deepEqual(lines, [{ event: 'peer-refused', ...refusal }]);
   ms = 61_000;
   refusals.say(refusal);
   assert.deepEqual(lines[1], { event: 'peer-refused', ...refusal, timesBefore: 999 });
-  for (let n = 0; n < 1000; n++) refusals.say({ ...refusal, node: `n${n}` });
+  for (let n = 0; n < 1000; n++) refusals.say({ ...refusal, peer: `n${n}` });
   assert.equal(lines.length, 101);
   ms = 130_000;
-  refusals.say({ ...refusal, node: 'late' });
+  refusals.say({ ...refusal, peer: 'late' });
   assert.equal((lines as readonly Facts[])[101]!.othersBefore, 901);
 });
 

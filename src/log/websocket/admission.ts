@@ -25,12 +25,12 @@ export interface AdmissionRules {
 /** The client was turned away. */
 export class NotAdmittedError extends Error {
   /** The name it gave. */
-  readonly node: string | undefined;
+  readonly peer: string | undefined;
 
-  constructor(reason: string, node: string | undefined) {
+  constructor(reason: string, peer: string | undefined) {
     super(reason);
     this.name = 'NotAdmittedError';
-    this.node = node;
+    this.peer = peer;
   }
 }
 
@@ -54,11 +54,11 @@ export function admit(socket: WebSocket, rules: AdmissionRules, onAdmitted: (hel
       socket.off('message', onMessage);
       socket.off('close', onClose);
     };
-    const refuse = (code: RefusalCode, refused: string, node = hello?.name) => {
+    const refuse = (code: RefusalCode, refused: string, peer = hello?.name) => {
       end();
       socket.send(JSON.stringify({ refused, code } satisfies Refused));
       socket.close(CLOSED_REFUSED);
-      reject(new NotAdmittedError(refused, node));
+      reject(new NotAdmittedError(refused, peer));
     };
     const onClose = () => {
       end();

@@ -23,9 +23,17 @@ import { Transfers } from './transfers.ts';
 import { parseLogUrl } from './url.ts';
 import { bytesOf, type Reply, type Request } from './wire.ts';
 
+/** Knows where a log is that may move. */
+export interface LogFinder {
+  /** URLs to try, in this order; asked before each attempt. None: not known now. */
+  urls(): readonly string[];
+  /** For people, when there are none. */
+  whyNone(): string;
+}
+
 export interface WebSocketLogOptions {
-  /** `ws://host:port`, `wss://host/path`, or `failover:(ws://a,ws://b)`. */
-  readonly url: string;
+  /** `ws://host:port`, `wss://host/path`, `failover:(ws://a,ws://b)`, or who knows. */
+  readonly url: string | LogFinder;
   /** The cluster's secret, or several, of which the first is presented. */
   readonly secret: string | ClusterSecrets;
   /** Group of the cluster: a log of another group refuses this node. Default: `geoserver-cluster`. */
@@ -56,11 +64,14 @@ const ASSUMED: LogPromises = { durability: 'memory', recordBytesMax: 32 * 1024 *
  * @throws UserError  the URL is none of a log
  */
 export function openWebSocketLog(options: WebSocketLogOptions): ChangeLog {
-  return new WebSocketLog(parseLogUrl(options.url), options);
+  const { url } = options;
+  if (typeof url !== 'string') return new WebSocketLog(url, options);
+  const urls = parseLogUrl(url);
+  return new WebSocketLog({ urls: () => urls, whyNone: () => '' }, options);
 }
 
 class WebSocketLog implements ChangeLog {
-  readonly #urls: readonly string[];
+  readonly #finder: LogFinder;
   readonly #options: WebSocketLogOptions;
   readonly #logger: Logger;
   readonly #closing = new AbortController();
@@ -72,8 +83,8 @@ class WebSocketLog implements ChangeLog {
   /** Why there is no connection. */
   #failure: Error | undefined;
 
-  constructor(urls: readonly string[], options: WebSocketLogOptions) {
-    this.#urls = urls;
+  constructor(finder: LogFinder, options: WebSocketLogOptions) {
+    this.#finder = finder;
     this.#options = options;
     this.#logger = options.logger ?? silentLogger;
     this.#transfers = new Transfers(async () => {
@@ -243,8 +254,10 @@ class WebSocketLog implements ChangeLog {
   async #stayConnected(): Promise<void> {
     const { signal } = this.#closing;
     for (let next = 0, failures = 0; !signal.aborted; ) {
-      const url = this.#urls[next % this.#urls.length]!;
+      const urls = this.#finder.urls();
+      const url = urls[next % urls.length];
       try {
+        if (url === undefined) throw new UnavailableError('log-unreachable', this.#finder.whyNone());
         const connected = await this.#connect(url, 'calls');
         const connection = new Connection(connected, url, this.#options.heartbeatMs ?? 5000);
         failures = 0;
@@ -267,16 +280,16 @@ class WebSocketLog implements ChangeLog {
         this.#changed.wake();
         next++;
         failures++;
-        await systemClock.sleep(this.#pauseMs(failures), signal).catch(() => {});
+        await systemClock.sleep(this.#pauseMs(failures, urls.length), signal).catch(() => {});
       }
     }
   }
 
   /** The other servers are tried at once; after all have failed, there is a growing pause, of uneven length for each node. */
-  #pauseMs(failures: number): number {
-    if (failures % this.#urls.length !== 0) return 0;
+  #pauseMs(failures: number, servers: number): number {
+    if (failures % servers > 0) return 0;
     if (this.#failure instanceof LogRefusedError) return RETRY_MS.refused;
-    const rounds = failures / this.#urls.length;
+    const rounds = failures / Math.max(1, servers);
     return Math.min(RETRY_MS.first * 2 ** (rounds - 1), RETRY_MS.most) * (0.5 + Math.random() / 2);
   }
 

@@ -4,7 +4,7 @@ import { type Clock, type Logger, systemClock } from '../../base/index.ts';
 export interface Refusal {
   readonly address: string | undefined;
   /** The name that it gave; nobody has checked it. */
-  readonly node: string | undefined;
+  readonly peer: string | undefined;
   readonly reason: string;
 }
 
@@ -20,14 +20,17 @@ export class Refusals {
   readonly #said = new Map<string, { untilMs: number; unsaid: number }>();
   #unsaid = 0;
 
-  constructor(logger: Logger, clock: Clock = systemClock) {
+  readonly #event: string;
+
+  constructor(logger: Logger, clock: Clock = systemClock, event = 'peer-refused') {
+    this.#event = event;
     this.#logger = logger;
     this.#clock = clock;
   }
 
   say(refusal: Refusal): void {
     const now = this.#clock.monotonicMs();
-    const key = JSON.stringify([refusal.address, refusal.node, refusal.reason]);
+    const key = JSON.stringify([refusal.address, refusal.peer, refusal.reason]);
     const last = this.#said.get(key);
     if (last !== undefined && now < last.untilMs) {
       last.unsaid++;
@@ -41,7 +44,7 @@ export class Refusals {
     const others = this.#unsaid;
     this.#unsaid = 0;
     this.#said.set(key, { untilMs: now + AGAIN_MS, unsaid: 0 });
-    this.#logger.warn('peer-refused', {
+    this.#logger.warn(this.#event, {
       ...refusal,
       ...(last?.unsaid ? { timesBefore: last.unsaid } : {}),
       ...(others > 0 ? { othersBefore: others } : {}),

@@ -110,7 +110,7 @@ export function serveLog(options: ServeLogOptions): LogServer {
           (error) =>
             refusals.say({
               address,
-              node: error instanceof NotAdmittedError ? error.node : undefined,
+              peer: error instanceof NotAdmittedError ? error.peer : undefined,
               reason: messageOf(error),
             }),
         );
@@ -125,7 +125,7 @@ export function serveLog(options: ServeLogOptions): LogServer {
   server?.on('upgrade', onUpgrade);
   // A client that does not like our certificate goes without a word.
   const onTlsEnded = (address: string | undefined) =>
-    refusals.say({ address, node: undefined, reason: ENDED_DURING_TLS });
+    refusals.say({ address, peer: undefined, reason: ENDED_DURING_TLS });
   server?.on(PEER_TLS_ENDED, onTlsEnded);
 
   return {

@@ -177,7 +177,7 @@ describe('a served log', () => {
       return true;
     });
     assert.ok(
-      lines.some((line) => /peer-refused.*"address":".*127.0.0.1","node":"node-1","reason":".*secret/.test(line)),
+      lines.some((line) => /peer-refused.*"address":".*127.0.0.1","peer":"node-1","reason":".*secret/.test(line)),
       lines.join('\n'),
     );
     assert.ok(!lines.join().includes(SECRET) && !lines.join().includes('guess'));
