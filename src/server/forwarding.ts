@@ -132,9 +132,14 @@ export function forwarder(
 
 /** Those that are in step first. */
 function primaries(node: ClusterNode): string[] {
+  const own = node.status();
   return node
     .members()
-    .filter(({ role, name, state }) => role === 'both' && name !== node.name && state !== 'stopped')
+    .filter(({ role, name, url, state }) => {
+      // A node that has just taken another name is heard of under the former for some seconds.
+      const isOther = name !== own.name && url !== own.url;
+      return role === 'both' && isOther && state !== 'stopped';
+    })
     .sort((a, b) => Number(b.state === 'in-step') - Number(a.state === 'in-step'))
     .map(({ url }) => url);
 }

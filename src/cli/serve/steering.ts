@@ -394,8 +394,9 @@ export class Steering implements ClusterSettings {
     for (const [key, { variable }] of environmentSettings(input.env))
       if (wanted.has(key)) warnings.push(`the environment has ${variable}, which wins again at the next start`);
     if (this.#settings.options.role === 'both' && next.options.role !== 'both') {
-      const others = this.node.members().filter(({ name, role }) => name !== this.node.name && role === 'both');
-      if (others.length === 0)
+      const { name, url } = this.node.status();
+      const others = this.node.members().filter((each) => each.name !== name && each.url !== url);
+      if (!others.some(({ role }) => role === 'both'))
         warnings.push('no other primary is heard of now: until a node becomes one, nobody takes changes');
     }
     if (wanted.get('embeddedBroker') === 'enabled' && !holdsLog(next.options.log))
