@@ -1,4 +1,5 @@
 import { UserError } from '../../base/index.ts';
+import { DEFAULT_DISCOVERY_ADDRESS, DEFAULT_GROUP } from '../../log/index.ts';
 
 /**
  * A key of `cluster.properties`. GeoServer's cluster extension has fifteen; the others are ours.
@@ -42,7 +43,7 @@ const own = (name: string, value: string, form: Form, effect: SettingKey['effect
 /** In the order in which they are shown. */
 export const SETTING_KEYS: readonly SettingKey[] = [
   geoserver('instanceName', '', 'text', 'reopen', 'INSTANCE_STRING'),
-  geoserver('group', 'geoserver-cluster', 'text', 'reopen'),
+  geoserver('group', DEFAULT_GROUP, 'text', 'reopen'),
   geoserver('topicName', 'VirtualTopic.geoserver', 'text', 'kept'),
   geoserver('brokerURL', '', 'text', 'reopen', 'BROKER_URL'),
   geoserver('embeddedBroker', 'enabled', 'enabled/disabled', 'reopen', 'EMBEDDED_BROKER'),
@@ -58,6 +59,9 @@ export const SETTING_KEYS: readonly SettingKey[] = [
   geoserver('CLUSTER_CONFIG_DIR', '', 'text', 'start'),
   own('role', 'both', ['both', 'replica', 'paused'], 'at-once'),
   own('forwardWrites', 'disabled', 'enabled/disabled', 'at-once'),
+  own('discovery', 'off', ['off', 'multicast'], 'reopen'),
+  own('discoveryAddress', DEFAULT_DISCOVERY_ADDRESS, 'text', 'reopen'),
+  own('discoveryInterface', '', 'text', 'reopen'),
   own('onDrift', 'publish', ['publish', 'restore', 'refuse'], 'reopen'),
   own('onAhead', 'refuse', ['refuse', 'publish'], 'reopen'),
   own('retainRecords', '100000', 'number', 'reopen'),

@@ -45,6 +45,7 @@ export function logKey(options: NodeOptions): string {
     isEmbedded ? 'embedded:' : options.log,
     options.group,
     options.secretFile,
+    options.discovery === 'multicast' && [options.discoveryAddress, options.discoveryInterface],
     isEmbedded || options.log === DISCOVERED_LOG || options.name,
   ]);
 }
@@ -84,6 +85,12 @@ export async function openRunningNode(
   live: { readonly settings: ClusterSettings; forwardWrites(): boolean },
 ): Promise<RunningNode> {
   const { door, data, renderer, dataDir, clusterDir, url, logger } = host;
+  if (options.readOnly)
+    throw new UserError(
+      400,
+      'read-only-unsupported',
+      'readOnly=enabled: this version cannot yet run a node that writes nothing to its data directory; give it a directory of its own, and readOnly=disabled',
+    );
   const { name, role, group, readOnly, onDrift, onAhead, retainRecords } = options;
   const steering = { group, readOnly, onDrift, onAhead, retainRecords };
   const node = await openNode({

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { UserError } from '../../base/index.ts';
-import { DEFAULT_GROUP } from '../../log/index.ts';
+import { DEFAULT_DISCOVERY_ADDRESS, DEFAULT_GROUP } from '../../log/index.ts';
 import { DISCOVERED_LOG } from '../find-log.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import { normalized, SETTING_KEYS, settingKey, switchOf, withoutSecrets } from './keys.ts';
@@ -48,6 +48,14 @@ const RULES: readonly Rule[] = [
   { option: 'role', keys: ROLE_KEYS, otherwise: 'both', read: roleOf },
   { option: 'log', keys: ['brokerURL', 'embeddedBroker'], otherwise: 'embedded:', read: logOf },
   { option: 'group', keys: ['group'], otherwise: DEFAULT_GROUP, read: (get) => get('group') },
+  { option: 'discovery', keys: ['discovery'], otherwise: 'off', read: (get) => get('discovery') },
+  {
+    option: 'discoveryAddress',
+    keys: ['discoveryAddress'],
+    otherwise: DEFAULT_DISCOVERY_ADDRESS,
+    read: (get) => get('discoveryAddress'),
+  },
+  { option: 'discoveryInterface', keys: ['discoveryInterface'], read: (get) => get('discoveryInterface') },
   { option: 'readOnly', keys: ['readOnly'], read: (get) => optionalSwitch(get('readOnly')) },
   { option: 'forwardWrites', keys: ['forwardWrites'], read: (get) => optionalSwitch(get('forwardWrites')) },
   { option: 'onDrift', keys: ['onDrift'], read: (get) => get('onDrift') },
@@ -122,7 +130,7 @@ export function resolveSettings(input: SettingsInput): Settings {
     });
   }
   // To hold a log is what a node does that is told nothing; with discovery, it looks first whether there is one.
-  if (given.discovery === 'multicast' && options.log === 'embedded:' && input.sourceOf('log') === undefined)
+  if (options.discovery === 'multicast' && options.log === 'embedded:' && input.sourceOf('log') === undefined)
     options.log = DISCOVERED_LOG;
   return { options: options as unknown as ServeOptions, sources, warnings };
 }
