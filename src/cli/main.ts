@@ -3,6 +3,20 @@ import { Command, CommanderError } from 'commander';
 import { UnavailableError, UserError, VERSION } from '../base/index.ts';
 import { CLUSTER_OPTIONS, type ClusterOptions, ROLE_OPTIONS } from './cluster.ts';
 import { DEMO_OPTIONS, type DemoOptions } from './demo/options.ts';
+import {
+  BACKUP_OPTIONS,
+  type BackupOptions,
+  DIFF_OPTIONS,
+  type DiffOptions,
+  LOG_OPTIONS,
+  type LogOptions,
+  RESTORE_OPTIONS,
+  REVERT_OPTIONS,
+  type RestoreOptions,
+  type RevertOptions,
+  SHOW_OPTIONS,
+  type ShowOptions,
+} from './history-options.ts';
 import { addOptions } from './options.ts';
 import { SERVE_OPTIONS, type ServeOptions } from './serve-options.ts';
 import { STATUS_OPTIONS, type StatusOptions } from './status.ts';
@@ -53,6 +67,49 @@ addOptions(
 ).action(async (pairs: string[], options: ClusterOptions) =>
   (await import('./cluster.ts')).setSettings(pairs, options),
 );
+addOptions(program.command('log').description('list changes: who, when, from where, what'), LOG_OPTIONS).action(
+  async (options: LogOptions) => (await import('./log.ts')).log(options),
+);
+addOptions(
+  program
+    .command('show')
+    .description('show one change with the diff of its files')
+    .argument('<position>', '12, 12.2, or an id'),
+  SHOW_OPTIONS,
+).action(async (position: string, options: ShowOptions) => (await import('./show.ts')).show(position, options));
+addOptions(
+  program
+    .command('diff')
+    .description('show how the files of two positions differ')
+    .argument('<from>', 'a position')
+    .argument('[to]', 'a position (default: the newest)'),
+  DIFF_OPTIONS,
+).action(async (from: string, to: string | undefined, options: DiffOptions) =>
+  (await import('./diff.ts')).diff(from, to, options),
+);
+addOptions(
+  program
+    .command('revert')
+    .description('take back a change, or everything since a position, as a new change')
+    .argument('[position]', '12, 12.2, or an id'),
+  REVERT_OPTIONS,
+).action(async (position: string | undefined, options: RevertOptions) =>
+  (await import('./revert.ts')).revert(position, options),
+);
+addOptions(
+  program
+    .command('backup')
+    .description('write everything that is replicated into one file')
+    .argument('<file>', 'a new file, or a folder'),
+  BACKUP_OPTIONS,
+).action(async (file: string, options: BackupOptions) => (await import('./backup.ts')).backup(file, options));
+addOptions(
+  program
+    .command('restore')
+    .description('bring the files of a backup back: into a new data directory, or into a running cluster as one change')
+    .argument('<file>', 'a backup'),
+  RESTORE_OPTIONS,
+).action(async (file: string, options: RestoreOptions) => (await import('./restore.ts')).restore(file, options));
 
 try {
   await program.parseAsync();

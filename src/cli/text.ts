@@ -22,6 +22,7 @@ export function table(rows: readonly (readonly string[])[], indent = '  '): stri
     .join('\n');
 }
 
-function width(cell: string): number {
+/** Characters that a text takes on a terminal. */
+export function width(cell: string): number {
   return [...cell.replace(/\u001b\[[0-9;]*m/g, '')].length;
 }

@@ -177,6 +177,23 @@ test('what was built on a change stands in its way too', async () => {
   assert.deepEqual(conflicts[0].changedBy, [String(later)]);
 });
 
+test('what was moved away since is not taken for gone', async () => {
+  const position = positionOf(await api.send('POST', '/workspaces', workspace('moved')));
+  const later = positionOf(await api.send('PUT', '/workspaces/moved', workspace('elsewhere')));
+  const { conflicts } = (await revert({ position })).json();
+  assert.deepEqual(
+    conflicts.filter((one: { path: string }) => one.path === 'workspaces/moved/workspace.xml'),
+    [
+      {
+        path: 'workspaces/moved/workspace.xml',
+        reason: 'was moved to workspaces/elsewhere/workspace.xml',
+        changedBy: [String(later)],
+      },
+    ],
+  );
+  await api.send('DELETE', '/workspaces/elsewhere?recurse=true');
+});
+
 test('everything goes back to a position, or what is below a path', async () => {
   const to = positionOf(await api.send('POST', '/workspaces', workspace('whole')));
   const { digest } = api.node;

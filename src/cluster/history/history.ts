@@ -320,7 +320,7 @@ export class History {
     const inWay = inTheWay({ tree: this.#ports.tree, target, after });
     for (const path of leftovers(before, sketched))
       inWay.push({ path, reason: 'lies in a folder that the change made' });
-    const conflicts = await this.#conflicts(inWay, undone);
+    const conflicts = await this.#conflicts(inWay, goneAnyway({ tree: this.#ports.tree, target, after }), undone);
     const plan = await withBytes(sketched, (undone.position - 1) as Position, this.#contents.get);
     return { plan, conflicts, isWhole: false };
   }
@@ -417,24 +417,38 @@ export class History {
     return moving;
   }
 
-  /** Who changed these files after the change that is to be taken back. */
+  /**
+   * Who changed these files after the change that is to be taken back.
+   *
+   * @param gone  files of the change that are not there any more, as is wanted; a conflict when they were only moved
+   */
   async #conflicts(
     inWay: readonly Pick<Conflict, 'path' | 'reason'>[],
+    gone: readonly TreePath[],
     { position, index }: Undone,
   ): Promise<readonly Conflict[]> {
-    if (inWay.length === 0) return [];
+    if (inWay.length === 0 && gone.length === 0) return [];
     const changedBy = new Map(inWay.map(({ path }) => [path, [] as string[]]));
+    const moved = new Map<TreePath, Conflict>();
     const downTo = Math.max(position - 1, this.#head - LATER_SCANNED_MAX) as Position;
     for await (const { position: later, record } of this.#reader.backwards(this.#head, downTo)) {
       const changes = changesOf(record);
       for (const [i, { operations }] of changes.entries().toArray().reverse()) {
         if (later === position && i + 1 <= index) continue;
+        const ref = formatRef(later, i + 1, changes.length);
         for (const [path, refs] of changedBy)
           if (refs.length < CONFLICT_REFS_MAX && operations.some((operation) => touches(operation, path)))
-            refs.push(formatRef(later, i + 1, changes.length));
+            refs.push(ref);
+        for (const operation of operations) {
+          if (operation.kind !== 'move') continue;
+          const { from, to } = operation;
+          for (const path of gone)
+            if (isWithin(path, from))
+              moved.set(path, { path, reason: `was moved to ${to}${path.slice(from.length)}`, changedBy: [ref] });
+        }
       }
     }
-    return inWay.map((one) => ({ ...one, changedBy: changedBy.get(one.path)! }));
+    return [...inWay.map((one) => ({ ...one, changedBy: changedBy.get(one.path)! })), ...moved.values()];
   }
 }
 
@@ -471,6 +485,18 @@ function inTheWay(parts: {
     });
   }
   return found;
+}
+
+/** Files that the change left, that are to be gone again, and are. */
+function goneAnyway(parts: {
+  readonly tree: TreeReader;
+  readonly target: Target;
+  readonly after: TreeReader;
+}): TreePath[] {
+  const { tree, target, after } = parts;
+  return [...target]
+    .filter(([path, wanted]) => wanted === undefined && tree.stat(path) === undefined && after.stat(path) !== undefined)
+    .map(([path]) => path);
 }
 
 function versionOf(content: Content): FileVersion {
