@@ -10,6 +10,7 @@ import {
   type Position,
   START,
   type Tree,
+  type TreeDraft,
   type TreePath,
   type TreeReader,
   writeSnapshot,
@@ -316,7 +317,7 @@ export class History {
     if (target.size === 0)
       throw new UserError(400, 'nothing-there', `${what} touched no file${within && ` at or below ${within}`}`);
     const moves = movesOf([undone.change], within);
-    const sketched = sketch(this.#ports.tree, () => target, moves);
+    const sketched = sketch(this.#ports.tree, (moved) => withMoved(target, moved, before), moves);
     const inWay = inTheWay({ tree: this.#ports.tree, target, after });
     for (const path of leftovers(before, sketched))
       inWay.push({ path, reason: 'lies in a folder that the change made' });
@@ -485,6 +486,14 @@ function inTheWay(parts: {
     });
   }
   return found;
+}
+
+/** What the change put into a folder that it had moved is moved back with the folder: there it is to be as it was before. */
+function withMoved(target: Target, moved: TreeDraft, before: TreeReader): Target {
+  const all = new Map(target);
+  for (const step of moved.touched())
+    if (step.kind === 'moved' && all.has(step.from) && !all.has(step.to)) all.set(step.to, before.stat(step.to));
+  return all;
 }
 
 /** Files that the change left, that are to be gone again, and are. */

@@ -57,7 +57,7 @@ export interface Sketch {
  * @param moves  moves that led away from the target, the oldest first: undone as moves, so that a renamed folder of
  *   thousands of files does not become thousands of steps
  */
-export function sketch(tree: Tree, targetFrom: (moved: TreeReader) => Target, moves: readonly Move[]): Sketch {
+export function sketch(tree: Tree, targetFrom: (moved: TreeDraft) => Target, moves: readonly Move[]): Sketch {
   const draft = new TreeDraft(tree);
   for (const { from, to } of moves.toReversed()) {
     const isThere = draft.stat(to) !== undefined || draft.isFolder(to);
