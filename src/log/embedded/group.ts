@@ -1,23 +1,18 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { UserError } from '../../base/index.ts';
 
-/**
- * A log belongs to one group for good, which the file `group` in its folder names. One that has no such file yet becomes this
- * group's.
- *
- * @throws UserError  it is another group's
+/*
+ * A log belongs to one group for good: the file `group` in its folder names it. A log without the file becomes the group's that
+ * opens it first.
  */
-export function claimGroup(folder: string, group: string): void {
-  const file = path.join(folder, 'group');
-  let owner: string;
-  try {
-    owner = readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    writeFileSync(file, `${group}\n`);
-    return;
-  }
+
+const fileIn = (folder: string) => path.join(folder, 'group');
+
+/** @throws UserError  the log is another group's */
+export function checkGroup(folder: string, group: string): void {
+  const file = fileIn(folder);
+  const owner = existsSync(file) ? readFileSync(file, 'utf8').trim() : group;
   if (owner !== group)
     throw new UserError(
       409,
@@ -25,4 +20,10 @@ export function claimGroup(folder: string, group: string): void {
       `the log in ${folder} belongs to the group ${owner}, and this node to the group ${group}: start the node with ` +
         `--group ${owner}, or, to rename the group, stop its nodes, remove the file ${file}, and start all with the new name`,
     );
+}
+
+/** For who has the log open. */
+export function writeGroup(folder: string, group: string): void {
+  const file = fileIn(folder);
+  if (!existsSync(file)) writeFileSync(file, `${group}\n`);
 }

@@ -21,7 +21,7 @@ import { checkBlobBytes, checkRecordBytes, LogClosedError, LogInUseError, trimTa
 import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Feed } from '../feed.ts';
 import { PeerList } from '../peers.ts';
 import { BlobFiles } from './blobs.ts';
-import { claimGroup } from './group.ts';
+import { checkGroup, writeGroup } from './group.ts';
 import type { Reply, Request, WorkerData } from './protocol.ts';
 import { SnapshotFiles } from './snapshots.ts';
 
@@ -65,6 +65,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Chan
       },
     );
   }
+  if (options.group !== undefined) checkGroup(folder, options.group);
   const workerData: WorkerData = { file: path.join(folder, 'log.sqlite'), waitMs };
   // The published package is compiled.
   const script = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
@@ -74,14 +75,7 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Chan
     execArgv: ['--disable-warning=ExperimentalWarning'],
   });
   const opened = await firstReply(worker, folder);
-  if (options.group !== undefined) {
-    try {
-      claimGroup(folder, options.group);
-    } catch (error) {
-      await worker.terminate();
-      throw error;
-    }
-  }
+  if (options.group !== undefined) writeGroup(folder, options.group);
   const clock = options.clock ?? systemClock;
   const snapshots = new SnapshotFiles(folder, clock);
   const blobs = new BlobFiles(folder, clock);
