@@ -15,6 +15,7 @@ export const clusterRoutes: readonly Route[] = [
     method: 'GET',
     path: '/cluster',
     summary: "Shows the node's cluster settings, by the keys of cluster.properties",
+    local: true,
     produces: ['json', 'xml', 'html'],
     handle: (x) => ({
       kind: 'object',
@@ -43,6 +44,7 @@ export const clusterRoutes: readonly Route[] = [
     method: 'GET',
     path: '/cluster/role',
     summary: 'Shows the role of this node: both, replica or paused',
+    local: true,
     produces: ['json', 'xml', 'html'],
     handle: (x) => {
       const { role } = x.deps.node;
@@ -74,6 +76,7 @@ export const clusterRoutes: readonly Route[] = [
     method: 'GET',
     path: '/cluster/status',
     summary: 'Shows how this node is: role, position in the log, digest, state',
+    local: true,
     produces: ['json', 'xml', 'html'],
     handle: (x) => {
       const status = x.deps.node.status();
@@ -84,6 +87,7 @@ export const clusterRoutes: readonly Route[] = [
     method: 'GET',
     path: '/cluster/nodes',
     summary: 'Lists the nodes heard of in the last seconds',
+    local: true,
     produces: ['json', 'xml', 'html'],
     handle: (x) => {
       const nodes = members(x);
@@ -101,6 +105,7 @@ export const clusterRoutes: readonly Route[] = [
     method: 'GET',
     path: '/cluster/nodes/{node}',
     summary: 'Shows one node',
+    local: true,
     produces: ['json', 'xml', 'html'],
     handle: (x) => {
       const node = members(x).find(({ name }) => name === x.param('node'));
@@ -113,6 +118,7 @@ export const clusterRoutes: readonly Route[] = [
     method: 'GET',
     path: '/cluster/divergences',
     summary: "Lists the times when this node's files were not what the log said: what differed, and how it was mended",
+    local: true,
     produces: ['json', 'xml', 'html'],
     handle: (x) => {
       const divergences = x.deps.node.divergences();

@@ -78,7 +78,7 @@ function describe(route: Route): Operation {
       schema: { type: 'string' },
       description: 'Sent again with the same key, a change takes place once.',
     });
-  if (!changing)
+  if (!changing && route.local === undefined)
     parameters.push({
       name: 'consistency',
       in: 'query',

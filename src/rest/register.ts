@@ -111,7 +111,7 @@ async function evaluate(
     return 'forwarded';
   }
   const negotiated = negotiateFor(route, matched.extension, request);
-  if (method === 'GET' && !isLocalRead(request)) await deps.node.catchUp();
+  if (method === 'GET' && route.local === undefined && !isLocalRead(request)) await deps.node.catchUp();
   const exchange = new Exchange({
     request,
     deps,

@@ -18,7 +18,10 @@ export interface Route {
   readonly consumes?: readonly string[];
   /** Query parameters, for the description. */
   readonly query?: readonly string[];
-  /** Changes nothing that is replicated, although it is not a GET: works on a replica, and is never forwarded. */
+  /**
+   * About this node, and not about what is replicated: it works on a replica and without the log, is never forwarded, and does not
+   * wait for the newest state.
+   */
   readonly local?: true;
   /** Status of success, for the description, where the method does not tell. */
   readonly status?: number;

@@ -69,7 +69,7 @@ class Server {
   }
 
   async role(): Promise<string> {
-    const answer = await rest(this.url, 'GET', '/cluster/role.json?consistency=local');
+    const answer = await rest(this.url, 'GET', '/cluster/role.json');
     return ((await answer.json()) as { role: string }).role;
   }
 }

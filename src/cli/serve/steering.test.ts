@@ -188,6 +188,8 @@ test('the role, by its own resource', async () => {
   assert.deepEqual(await (await send(node, 'GET', '/cluster/role.json')).json(), { role: 'replica' });
   assert.equal((await send(node, 'POST', '/cluster/role', '<role>paused</role>')).status, 200);
   assert.equal(node.steering.node.role, 'paused');
+  assert.equal((await settings(node)).role, 'paused');
+  assert.equal((await send(node, 'GET', '/cluster/status.json')).status, 200);
   const bad = await send(node, 'PUT', '/cluster/role', '{"role":"master"}');
   assert.equal(bad.status, 400);
   assert.match(await bad.text(), /both, replica or paused/);
