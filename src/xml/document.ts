@@ -26,11 +26,12 @@ export class XmlComment {
 
 interface Origin {
   readonly namespaces: Readonly<Record<string, string>>;
+  readonly source: string;
   /** Offset of the start tag in the source. */
   readonly start: number;
 }
 
-const NOWHERE: Origin = { namespaces: {}, start: -1 };
+const NOWHERE: Origin = { namespaces: {}, source: '', start: -1 };
 
 /**
  * An element. Reading is by name as written (`child('name')`) or by local name; changing goes through the methods, so
@@ -42,8 +43,10 @@ export class XmlElement {
   readonly #origin: Origin;
   #attributes: Readonly<Record<string, string>>;
   #children: XmlNode[] = [];
-  #rawStart: string | undefined;
-  #raw: string | undefined;
+  /** Where, in the source, its start tag ends; -1 when it is other than it was read. */
+  #tagEnd = -1;
+  /** Where, in the source, the element ends; -1 when it is other than it was read. */
+  #end = -1;
 
   constructor(name: string, attributes: Readonly<Record<string, string>> = {}, origin: Origin = NOWHERE) {
     this.name = name;
@@ -157,8 +160,8 @@ export class XmlElement {
     if (value === undefined) delete next[name];
     else next[name] = value;
     this.#attributes = next;
-    this.#rawStart = undefined;
-    this.#raw = undefined;
+    this.#tagEnd = -1;
+    this.#end = -1;
   }
 
   /** Replaces everything in the element by text; nothing changes when it holds just that text already. */
@@ -169,7 +172,7 @@ export class XmlElement {
 
   setChildren(children: readonly XmlNode[]): void {
     this.#children = [...children];
-    this.#raw = undefined;
+    this.#end = -1;
   }
 
   /**
@@ -178,7 +181,7 @@ export class XmlElement {
    */
   setChild(child: XmlElement, order: readonly string[] = []): void {
     const index = this.#children.findIndex((c) => c instanceof XmlElement && c.name === child.name);
-    this.#raw = undefined;
+    this.#end = -1;
     if (index !== -1) {
       this.#children[index] = child;
       return;
@@ -222,26 +225,29 @@ export class XmlElement {
     this.#children.push(child);
   }
 
-  opened(raw: string): void {
-    this.#rawStart = raw;
+  /** @param tagEnd  offset in the source, after the start tag */
+  opened(tagEnd: number): void {
+    this.#tagEnd = tagEnd;
   }
 
-  close(raw: string): void {
-    this.#raw = raw;
+  /** @param end  offset in the source, after the element */
+  close(end: number): void {
+    this.#end = end;
   }
 
   // ---- printing
 
   /** Whether this element, or anything in it, is other than it was read. */
   get changed(): boolean {
-    return this.#raw === undefined || this.#children.some((child) => child instanceof XmlElement && child.changed);
+    return this.#end === -1 || this.#children.some((child) => child instanceof XmlElement && child.changed);
   }
 
   /** The element as text: as it was read where nothing changed, otherwise newly written without added white space. */
   toString(): string {
-    if (!this.changed) return this.#raw!;
+    const { source, start: at } = this.#origin;
+    if (!this.changed) return source.slice(at, this.#end);
     const inner = this.#children.map((child) => (child instanceof XmlElement ? child.toString() : child.raw)).join('');
-    let start = this.#rawStart;
+    let start = this.#tagEnd === -1 ? undefined : source.slice(at, this.#tagEnd);
     if (start === undefined) {
       const attributes = Object.entries(this.#attributes).map(([k, v]) => ` ${k}="${escapeAttribute(v)}"`);
       start = `<${this.name}${attributes.join('')}>`;

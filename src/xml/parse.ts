@@ -61,12 +61,26 @@ function decode(bytes: Uint8Array): { source: string; encoding: string } {
     if (declared !== undefined) encoding = declared.toLowerCase();
   }
   try {
-    // ignoreBOM keeps the mark in the text, so that it is printed again.
-    return { source: new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(bytes), encoding };
+    return { source: decoderOf(encoding).decode(bytes), encoding };
   } catch (cause) {
+    // It may have stopped in the middle of a character.
+    decoders.delete(encoding);
     const problem = cause instanceof RangeError ? `unknown encoding ${encoding}` : `not valid ${encoding}`;
     throw new XmlError(problem, '', 0);
   }
+}
+
+/** Making one costs as much as reading a small file with it. */
+const decoders = new Map<string, InstanceType<typeof TextDecoder>>();
+
+function decoderOf(encoding: string): InstanceType<typeof TextDecoder> {
+  let decoder = decoders.get(encoding);
+  if (decoder === undefined) {
+    // ignoreBOM keeps the mark in the text, so that it is printed again.
+    decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true });
+    decoders.set(encoding, decoder);
+  }
+  return decoder;
 }
 
 const NAME =
@@ -74,6 +88,13 @@ const NAME =
 const ATTRIBUTE = /\s+([^\s=<>"'/]+)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')/y;
 const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/;
 const NO_NAMESPACES: Readonly<Record<string, string>> = Object.freeze({ xml: 'http://www.w3.org/XML/1998/namespace' });
+const PREDEFINED: Readonly<Record<string, string | undefined>> = Object.assign(Object.create(null), {
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+});
 const NO_ATTRIBUTES: Readonly<Record<string, string>> = Object.freeze({});
 
 class Scanner {
@@ -141,7 +162,7 @@ class Scanner {
         if (parent === undefined || name !== parent.name || gt === -1)
           throw this.#error(parent ? `</${parent.name}> expected` : 'an end tag without its start', lt);
         this.#at = gt + 1;
-        parent.close(source.slice(parent.start, this.#at));
+        parent.close(this.#at);
         open.pop();
         if (open.length === 0) return parent;
       } else if (next === 0x21 /* ! */) {
@@ -174,8 +195,7 @@ class Scanner {
 
   #startTag(lt: number, parent: XmlElement | undefined): { element: XmlElement; empty: boolean } {
     const source = this.#source;
-    NAME.lastIndex = lt + 1;
-    const name = NAME.exec(source)?.[0];
+    const name = this.#name(lt + 1);
     if (name === undefined) throw this.#error('a tag needs a name', lt);
     let at = lt + 1 + name.length;
     let attributes: Record<string, string> | undefined;
@@ -211,26 +231,42 @@ class Scanner {
     if (empty) at++;
     if (source.charCodeAt(at) !== 0x3e) throw this.#error(`the start tag of <${name}> is not closed`, at);
     this.#at = at + 1;
-    const element = new XmlElement(name, attributes ?? NO_ATTRIBUTES, { namespaces, start: lt });
-    element.opened(source.slice(lt, this.#at));
-    if (empty) element.close(source.slice(lt, this.#at));
+    const element = new XmlElement(name, attributes ?? NO_ATTRIBUTES, { namespaces, source, start: lt });
+    element.opened(this.#at);
+    if (empty) element.close(this.#at);
     return { element, empty };
   }
 
+  /** The name at an offset; nearly all are ASCII, and need no regular expression. */
+  #name(from: number): string | undefined {
+    const source = this.#source;
+    let to = from;
+    while (isPlainNamePart(source.charCodeAt(to))) to++;
+    const next = source.charCodeAt(to);
+    const ended = next === 0x3e || next === 0x2f || isSpace(next);
+    const first = source.charCodeAt(from);
+    if (ended && to > from && first > 0x39 /* neither digit nor - nor . */) return source.slice(from, to);
+    NAME.lastIndex = from;
+    return NAME.exec(source)?.[0];
+  }
+
   #unescape(raw: string, offset: number): string {
+    let text = '';
+    let done = 0;
+    for (let at = raw.indexOf('&'); at !== -1; at = raw.indexOf('&', done)) {
+      const end = raw.indexOf(';', at);
+      const known = end === -1 ? undefined : PREDEFINED[raw.slice(at + 1, end)];
+      if (known === undefined) return text + raw.slice(done, at) + this.#unescapeAny(raw.slice(at), offset + at);
+      text += raw.slice(done, at) + known;
+      done = end + 1;
+    }
+    return text + raw.slice(done);
+  }
+
+  #unescapeAny(raw: string, offset: number): string {
     return raw.replace(/&([^;&\s]{0,40};?)/g, (whole, body: string, index: number) => {
-      switch (body) {
-        case 'amp;':
-          return '&';
-        case 'lt;':
-          return '<';
-        case 'gt;':
-          return '>';
-        case 'quot;':
-          return '"';
-        case 'apos;':
-          return "'";
-      }
+      const known = body.endsWith(';') ? PREDEFINED[body.slice(0, -1)] : undefined;
+      if (known !== undefined) return known;
       const reference = /^#(?:x([0-9A-Fa-f]{1,6})|([0-9]{1,7}));$/.exec(body);
       const code = reference ? Number.parseInt(reference[1] ?? reference[2]!, reference[1] ? 16 : 10) : -1;
       const allowed =
@@ -253,6 +289,18 @@ class Scanner {
   #error(message: string, offset = this.#at): XmlError {
     return new XmlError(message, this.#source, offset);
   }
+}
+
+/** Letters, digits, `-`, `.`, `:` and `_` of ASCII. */
+function isPlainNamePart(code: number): boolean {
+  return (
+    (code >= 0x61 && code <= 0x7a) ||
+    (code >= 0x41 && code <= 0x5a) ||
+    (code >= 0x30 && code <= 0x3a) ||
+    code === 0x5f ||
+    code === 0x2d ||
+    code === 0x2e
+  );
 }
 
 function isSpace(code: number): boolean {
