@@ -8,6 +8,10 @@ import type { Resource } from './view.ts';
 /** Sets what is at a path now; undefined when it is no file of the catalog any more. */
 export function setObject(tables: Tables, path: string, object: CatalogObject | Unreadable | undefined): void {
   const before = tables.file(path);
+  if (before !== undefined && object !== undefined && isSameResource(tables, before.object, object)) {
+    exchange(tables, before, entryOf(tables, object));
+    return;
+  }
   if (before !== undefined) {
     tables.setFile(path, undefined);
     unlink(tables, before);
@@ -17,6 +21,24 @@ export function setObject(tables: Tables, path: string, object: CatalogObject | 
     tables.setFile(path, entry);
     link(tables, entry);
   }
+}
+
+/** Whether nothing that others stand under has changed, as in nearly all changes: then its layers stay where they are. */
+function isSameResource(tables: Tables, before: FileEntry['object'], after: FileEntry['object']): boolean {
+  if (!isResource(before) || !isResource(after)) return false;
+  if (before.id !== after.id || before.name !== after.name || before.namespaceId !== after.namespaceId) return false;
+  let holders = 0;
+  for (const _ of tables.items(idIndexOf[before.kind], before.id)) if (++holders > 1) return false;
+  return true;
+}
+
+function exchange(tables: Tables, before: FileEntry, after: FileEntry): void {
+  const object = after.object as Resource;
+  tables.setFile(object.path, after);
+  tables.remove(idIndexOf[object.kind], object.id, before);
+  tables.add(idIndexOf[object.kind], object.id, after);
+  for (const [index, key] of placesOf(before)) tables.remove(index, key, before);
+  for (const [index, key] of placesOf(after)) tables.add(index, key, after);
 }
 
 function entryOf(tables: Tables, object: CatalogObject | Unreadable): FileEntry {

@@ -86,7 +86,7 @@ export function decodeRecord(bytes: Uint8Array): TreeRecord {
   try {
     const unpacked =
       bytes[0] === 0x28
-        ? zstdDecompressSync(bytes, { maxOutputLength: UNPACKED_BYTES_MAX })
+        ? zstdDecompressSync(bytes, { maxOutputLength: UNPACKED_BYTES_MAX, chunkSize: chunkFor(bytes) })
         : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     json = JSON.parse(unpacked.toString('utf8')) as PackedRecord;
   } catch (error) {
@@ -121,6 +121,11 @@ export function decodeRecord(bytes: Uint8Array): TreeRecord {
   } catch (error) {
     throw new CorruptRecordError(messageOf(error), { cause: error });
   }
+}
+
+/** Unpacked in one piece, mostly: configuration packs to a tenth. */
+function chunkFor(packed: Uint8Array): number {
+  return Math.min(Math.max(16 * packed.length, 64 * 1024), 4 * 1024 * 1024);
 }
 
 type PackedRecord =

@@ -6,8 +6,11 @@ import { type StoreState, writeState } from './state.ts';
 import type { RecordWork } from './tree.ts';
 import type { Content, ContentHash, Position, TreePath } from './types.ts';
 
-/** So many operations are taken together at most; then the position on disk advances. */
-const BATCH_STEPS_MAX = 5000;
+/**
+ * So many operations are taken together at most; then the position on disk advances. Who catches up over many changes of the
+ * same files writes each of them once a batch.
+ */
+const BATCH_STEPS_MAX = 50_000;
 /** So many files are written before they are synced; each is open meanwhile. */
 const PUTS_AT_ONCE = 256;
 const RETRY_MS = { first: 100, most: 10_000 };
