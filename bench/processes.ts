@@ -59,13 +59,18 @@ export function start(
 }
 
 /** Polls until `ready` returns true; a program that ended meanwhile is an error that shows the end of its log. */
-export async function until(ready: () => Promise<boolean>, program: Program, what: string): Promise<void> {
-  const deadline = performance.now() + 60_000;
+export async function until(
+  ready: () => Promise<boolean>,
+  program: Program,
+  what: string,
+  withinMs = 60_000,
+): Promise<void> {
+  const deadline = performance.now() + withinMs;
   for (;;) {
     if (program.process.exitCode !== null || performance.now() > deadline)
       throw new Error(`${what} did not start:\n${readFileSync(program.logFile, 'utf8').slice(-2000)}`);
     if (await ready().catch(() => false)) return;
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
@@ -74,6 +79,22 @@ export const answers = (url: string) => async () => (await fetch(url)).ok;
 export interface GraticuleNode extends Program {
   readonly url: string;
   readonly port: number;
+  /** Time from the start of the process to its first answer, and to its being ready, ms. */
+  readonly liveMs: number;
+  readonly readyMs: number;
+}
+
+/** CPU time that a process has used, ms, with all its threads. @see proc_pid_stat(5) */
+export function cpuMs(program: Program): number {
+  const stat = readFileSync(`/proc/${program.process.pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+/** Memory of a process that is in use, bytes. */
+export function residentBytes(program: Program): number {
+  const status = readFileSync(`/proc/${program.process.pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
 }
 
 /** Starts `graticule serve`; ready when it answers. */
@@ -83,16 +104,21 @@ export async function startNode(options: {
   role?: 'both' | 'replica';
   log?: string;
   secret: string;
+  withinMs?: number;
 }): Promise<GraticuleNode> {
   const port = await freePort();
   const main = path.resolve(import.meta.dirname, '../src/cli/main.ts');
   const args = [main, 'serve', '--data-dir', path.join(options.folder, options.name), '--port', String(port)];
   args.push('--name', options.name, '--role', options.role ?? 'both', '--log', options.log ?? 'embedded:');
+  const begin = performance.now();
   const program = start(process.execPath, args, {
     logFile: path.join(options.folder, `${options.name}.log`),
     env: { GEOSERVER_ADMIN_PASSWORD: 'geoserver', GRATICULE_CLUSTER_SECRET: options.secret },
   });
   const url = `http://127.0.0.1:${port}/geoserver`;
-  await until(answers(`${url}/health/ready`), program, `node ${options.name}`);
-  return { ...program, url, port };
+  const anyAnswer = async () => (await fetch(`${url}/health/live`)).status > 0;
+  await until(anyAnswer, program, `node ${options.name}`, options.withinMs);
+  const liveMs = performance.now() - begin;
+  await until(answers(`${url}/health/ready`), program, `node ${options.name}`, options.withinMs);
+  return { ...program, url, port, liveMs, readyMs: performance.now() - begin };
 }

@@ -1,6 +1,7 @@
 /**
  * How long does a change take from its REST request to being visible on every node, and how many changes a second does a
- * cluster of three take? The peer is etcd, one member, in the same run: its put, and its put until three watchers have it.
+ * cluster of three (or more) take? The peer is etcd, one member, in the same run: its put, and its put until as many watchers
+ * have it.
  *
  * Both sync every change to disk before they acknowledge it. Not asked here: many members of etcd, a real network.
  */
@@ -17,12 +18,16 @@ export interface ReplicationSize {
   /** Length of each throughput round in seconds. */
   readonly seconds: number;
   readonly rounds: number;
+  /** At least 2. Default: 3. */
+  readonly nodes?: number;
 }
+
+const DEFAULT_NODES = 3;
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 const authorization = `Basic ${Buffer.from('admin:geoserver').toString('base64')}`;
 
-function send(node: GraticuleNode, method: string, resource: string, body?: string): Promise<number> {
+export function send(node: GraticuleNode, method: string, resource: string, body?: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const request = httpRequest(
       `${node.url}/rest${resource}`,
@@ -75,11 +80,15 @@ async function closedLoop(clients: number, seconds: number, operation: (n: numbe
 
 async function measureGraticule(folder: string, size: ReplicationSize): Promise<Figures> {
   const secret = 'a secret for this benchmark only';
-  for (const name of ['a', 'b', 'c']) mkdirSync(path.join(folder, name));
+  const replicas: GraticuleNode[] = [];
+  for (const name of ['a', 'b']) mkdirSync(path.join(folder, name));
   const a = await startNode({ folder, name: 'a', secret });
   const log = `ws://127.0.0.1:${a.port}`;
   const b = await startNode({ folder, name: 'b', secret, log });
-  const c = await startNode({ folder, name: 'c', role: 'replica', secret, log });
+  for (let i = 2; i < (size.nodes ?? DEFAULT_NODES); i++) {
+    mkdirSync(path.join(folder, `c${i}`));
+    replicas.push(await startNode({ folder, name: `c${i}`, role: 'replica', secret, log }));
+  }
   const create = async (node: GraticuleNode, name: string) => {
     const status = await send(node, 'POST', '/workspaces', workspaceXml(name));
     if (status !== 201) throw new Error(`POST of ${name} answered ${status}`);
@@ -98,7 +107,7 @@ async function measureGraticule(folder: string, size: ReplicationSize): Promise<
       const begin = performance.now();
       await create(b, `single${i}`);
       acknowledged.push(performance.now() - begin);
-      await Promise.all([seen(a, `single${i}`), seen(c, `single${i}`)]);
+      await Promise.all([a, ...replicas].map((node) => seen(node, `single${i}`)));
       visible.push(performance.now() - begin);
     }
     const throughput = new Map<number, number>();
@@ -110,7 +119,7 @@ async function measureGraticule(folder: string, size: ReplicationSize): Promise<
     }
     return { acknowledged, visible, throughput };
   } finally {
-    for (const node of [c, b, a]) await node.stop();
+    for (const node of [...replicas, b, a]) await node.stop();
   }
 }
 
@@ -128,7 +137,7 @@ async function measureEtcd(folder: string, size: ReplicationSize): Promise<Figur
   args.push('--initial-cluster', `e0=http://127.0.0.1:${peer}`);
   const program = start('etcd', args, { logFile: path.join(folder, 'etcd.log') });
   await until(async () => (await (await fetch(`${url}/health`)).text()).includes('true'), program, 'etcd');
-  const clients = Array.from({ length: 4 }, () => new Etcd3({ hosts: url }));
+  const clients = Array.from({ length: 1 + (size.nodes ?? DEFAULT_NODES) }, () => new Etcd3({ hosts: url }));
   const [writer, ...watching] = clients as [Etcd3, ...Etcd3[]];
   try {
     const arrived = new Map<string, { left: number; resolve: () => void }>();
@@ -168,8 +177,9 @@ async function measureEtcd(folder: string, size: ReplicationSize): Promise<Figur
 export async function replication(size: ReplicationSize): Promise<void> {
   const folder = temporaryFolder();
   try {
+    const nodes = size.nodes ?? DEFAULT_NODES;
     console.log(
-      '\nReplication: three nodes, embedded log on the first, changes through the other primary; etcd with three watchers\n',
+      `\nReplication: ${nodes} nodes, embedded log on the first, changes through the other primary; etcd with ${nodes} watchers\n`,
     );
     const etcd = await measureEtcd(folder.path, size);
     const ours = await measureGraticule(folder.path, size);
