@@ -86,4 +86,39 @@ test('finds layers by letters of their names', { skip: missing }, async () => {
   );
 });
 
+test('shows who changed what to an administrator, takes a change back, and pauses the node', {
+  skip: missing,
+}, async () => {
+  const [a, b] = nodes as [TestNode, TestNode];
+  assert.equal((await a.rest('POST', '/workspaces', workspaceXml('mistake'))).status, 201);
+  await page.getByText('History', { exact: true }).click();
+  await page.getByLabel('Password', { exact: true }).fill('wrong');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('alert').waitFor();
+  await page.getByLabel('Password', { exact: true }).fill('geoserver');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByLabel('Changes').getByText('POST /geoserver/rest/workspaces').first().click();
+  await page.getByLabel('Differences').getByText('+  <name>mistake</name>').waitFor();
+  await page.getByRole('button', { name: /Take this change back/ }).click();
+  await page.getByRole('button', { name: 'Take back', exact: true }).click();
+  await page
+    .getByLabel('Changes')
+    .getByText(/revert/i)
+    .first()
+    .waitFor();
+  await eventually(async () => assert.equal((await b.rest('GET', '/workspaces/mistake')).status, 404));
+
+  await page.getByLabel('Role of node A').click();
+  await page.getByRole('menuitem', { name: /paused/ }).click();
+  await page.getByLabel('Node A', { exact: true }).getByText('paused').first().waitFor();
+  await page.getByLabel('Role of node A').click();
+  await page.getByRole('menuitem', { name: /primary/ }).click();
+  await page.getByLabel('Node A', { exact: true }).getByText('in-step').waitFor();
+  // The refused password is the only thing that the browser had to say.
+  assert.deepEqual(
+    problems.splice(0).filter((text) => !/401/.test(text)),
+    [],
+  );
+});
+
 test('says nothing to the browser’s console', { skip: missing }, () => assert.deepEqual(problems, []));
