@@ -1,15 +1,21 @@
 /**
  * The thread of an embedded log: the only one that touches the database. Appends that wait are taken in one transaction, so
- * that they share one file sync.
+ * that they share one file sync. What is trimmed is gone for readers at once, and removed between appends.
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { Reply, Request, WorkerData } from './protocol.ts';
+import { Tidying } from './tidying.ts';
 
 /** Version of the tables. History: 1, the first. */
 const SCHEMA_VERSION = 1;
 /** Code of a database that another process has locked. @see https://www.sqlite.org/rescode.html */
 const SQLITE_BUSY = 5;
+
+/** @see https://www.sqlite.org/pragma.html#pragma_auto_vacuum */
+const INCREMENTAL = 2;
+/** The write-ahead log is cut to this after it had to hold more. */
+const JOURNAL_BYTES_MAX = 16 * 1024 * 1024;
 
 const port = parentPort!;
 const { file, waitMs } = workerData as WorkerData;
@@ -30,8 +36,11 @@ function open(): DatabaseSync {
   try {
     // In this order: in exclusive mode from the start, the write-ahead log needs no shared memory, and works on network drives.
     db.exec('PRAGMA locking_mode = EXCLUSIVE');
+    // Before anything is written: the space of what was trimmed can be given back bit by bit.
+    db.exec('PRAGMA auto_vacuum = INCREMENTAL');
     db.exec('PRAGMA journal_mode = WAL');
     db.exec('PRAGMA synchronous = FULL');
+    db.exec(`PRAGMA journal_size_limit = ${JOURNAL_BYTES_MAX}`);
     // The lock is taken by the first transaction, and kept.
     db.exec('BEGIN EXCLUSIVE');
     const version = (db.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
@@ -41,6 +50,9 @@ function open(): DatabaseSync {
     db.exec('CREATE TABLE IF NOT EXISTS numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID');
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
     db.exec('COMMIT');
+    // A database from before: written anew, once.
+    const { auto_vacuum } = db.prepare('PRAGMA auto_vacuum').get() as { auto_vacuum: number };
+    if (auto_vacuum !== INCREMENTAL) db.exec('PRAGMA auto_vacuum = INCREMENTAL; VACUUM');
     return db;
   } catch (error) {
     db.close();
@@ -52,7 +64,6 @@ function serve(db: DatabaseSync): void {
   const statements = {
     insert: db.prepare('INSERT INTO records (position, body) VALUES (?, ?)'),
     load: db.prepare('SELECT position, body FROM records WHERE position > ? ORDER BY position LIMIT ?'),
-    remove: db.prepare('DELETE FROM records WHERE position <= ?'),
     setTrimmed: db.prepare(
       "INSERT INTO numbers VALUES ('trimmed', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     ),
@@ -60,7 +71,9 @@ function serve(db: DatabaseSync): void {
   const number = (sql: string) => (db.prepare(sql).get() as { value: number | null } | undefined)?.value ?? 0;
   let trimmed = number("SELECT value FROM numbers WHERE name = 'trimmed'");
   let head = Math.max(trimmed, number('SELECT max(position) AS value FROM records'));
+  const tidying = new Tidying(db, () => trimmed);
   reply({ kind: 'opened', head, trimmed });
+  tidying.begin();
 
   port.on('message', (first: readonly Request[]) => {
     const waiting = [...first];
@@ -79,6 +92,7 @@ function serve(db: DatabaseSync): void {
       if (request.kind === 'load') load(request, statements.load);
       else if (request.kind === 'trim') trim(request.id, request.upTo);
       else {
+        tidying.stop();
         db.close();
         reply({ kind: 'done', id: request.id });
         port.close();
@@ -115,11 +129,9 @@ function serve(db: DatabaseSync): void {
   function trim(id: number, upTo: number): void {
     try {
       if (upTo > trimmed) {
-        db.exec('BEGIN IMMEDIATE');
-        statements.remove.run(upTo);
         statements.setTrimmed.run(upTo);
-        db.exec('COMMIT');
         trimmed = upTo;
+        tidying.begin();
       }
       reply({ kind: 'trimmed', id, trimmed });
     } catch (error) {

@@ -49,7 +49,7 @@ interface Broken {
 const END = '{"end":true}';
 /** So many bytes may wait in this process. */
 const WAITING_BYTES_MAX = 1024 * 1024;
-const CHUNK_BYTES_MAX = 256 * 1024;
+const CHUNK_BYTES_MAX = 64 * 1024;
 /** A transfer is given up when nothing moved for so long. */
 export const STALLED_MS = 20_000;
 
@@ -155,7 +155,16 @@ export class TransferLink {
   #receiveBytes(data: Buffer): void {
     const body = this.#body[0];
     if (body === undefined) this.terminate();
-    else if (!body.destroyed && !body.push(data)) this.#pause();
+    else {
+      if (!body.destroyed && !body.push(data)) this.#pause();
+      this.#rest();
+    }
+  }
+
+  /** One piece a turn of the event loop, so that a fast sender does not keep this process from its other work. */
+  #rest(): void {
+    this.#socket.pause();
+    setImmediate(() => this.#paused || this.#socket.resume());
   }
 
   #receiveText(text: string): void {
