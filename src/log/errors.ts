@@ -38,8 +38,12 @@ export class BlobMismatchError extends Error {
   readonly expected: ContentHash;
   readonly actual: ContentHash;
 
-  constructor(expected: ContentHash, actual: ContentHash) {
-    super(`the blob was announced as ${expected}, and its bytes have the hash ${actual}`);
+  constructor(
+    expected: ContentHash,
+    actual: ContentHash,
+    message = `the blob was announced as ${expected}, and its bytes have the hash ${actual}`,
+  ) {
+    super(message);
     this.name = 'BlobMismatchError';
     this.expected = expected;
     this.actual = actual;
@@ -52,6 +56,15 @@ export function checkRecordBytes(body: Uint8Array, recordBytesMax: number): void
     throw new RangeError(
       `a record of ${body.length} bytes is longer than the ${recordBytesMax} bytes that the log takes`,
     );
+}
+
+/** More bytes, or fewer, than were announced. */
+export function sizeMismatch(expected: ContentHash, actual: ContentHash, size: number): BlobMismatchError {
+  return new BlobMismatchError(
+    expected,
+    actual,
+    `the blob ${expected} was announced with ${size} bytes, and has not as many`,
+  );
 }
 
 /** @throws RangeError  the blob is larger than the log takes, or of no size at all */

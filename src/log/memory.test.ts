@@ -17,12 +17,13 @@ logContract(
         handles.push(handle);
         return handle;
       },
+      beside: async () => memoryLog().open(),
       dispose: async () => {
         for (const handle of handles) await handle.close();
       },
     };
   },
-  { peerTtlMs: 150, troubles: [] },
+  { peerTtlMs: 150, troubles: [], streams: false },
 );
 
 describe('faults of the memory log', () => {

@@ -21,6 +21,7 @@ import {
   checkBlobFrom,
   checkRecordBytes,
   LogClosedError,
+  sizeMismatch,
   trimTarget,
 } from './errors.ts';
 import { batchLength, Feed } from './feed.ts';
@@ -318,8 +319,9 @@ class Handle implements MemoryHandle {
     }
     const bytes = Buffer.concat(chunks);
     // What came before may have been somebody's mistake.
-    if (before.length > 0 && contentHash(bytes) !== hash) return buffer(source.open(0));
-    return bytes;
+    const whole = before.length === 0 || contentHash(bytes) === hash ? bytes : await buffer(source.open(0));
+    if (whole.length !== source.size) throw sizeMismatch(hash, contentHash(whole), source.size);
+    return whole;
   }
 
   /** Runs a step on the shared state, with whatever goes wrong on the way there and back. */

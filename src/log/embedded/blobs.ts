@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { type Clock, UnavailableError } from '../../base/index.ts';
 import type { ContentHash } from '../../tree/index.ts';
 import type { BlobInfo, BlobSource } from '../change-log.ts';
-import { BlobMismatchError, checkBlobFrom } from '../errors.ts';
+import { BlobMismatchError, checkBlobFrom, sizeMismatch } from '../errors.ts';
 import { openToRead, orMissing, publish, remove, writeBody } from './files.ts';
 
 /** An upload on which nothing has moved for so long gives way to another one of the same blob. */
@@ -138,12 +138,13 @@ export class BlobFiles {
     await mkdir(this.#incoming, { recursive: true });
     const incoming = path.join(this.#incoming, hash);
     for (;;) {
-      const { from, actual } = await this.#receive(hash, source, upload);
-      if (actual === hash) break;
+      const { from, size, actual } = await this.#receive(hash, source, upload);
+      if (size === source.size && actual === hash) break;
       await remove(incoming);
       this.#digests.delete(hash);
       // What came before may have been somebody's mistake, or lost in a crash.
-      if (from === 0) throw new BlobMismatchError(hash, actual);
+      if (from > 0) continue;
+      throw size === source.size ? new BlobMismatchError(hash, actual) : sizeMismatch(hash, actual, source.size);
     }
     this.#digests.delete(hash);
     await this.#inTurn(hash, async () => {
@@ -153,12 +154,12 @@ export class BlobFiles {
     });
   }
 
-  /** Receives what is missing. @returns where it began, and the hash of everything */
+  /** Receives what is missing. @returns where it began; how much there is, at most one piece too much; and its hash */
   async #receive(
     hash: ContentHash,
     source: BlobSource,
     upload: Upload,
-  ): Promise<{ from: number; actual: ContentHash }> {
+  ): Promise<{ from: number; size: number; actual: ContentHash }> {
     const incoming = path.join(this.#incoming, hash);
     const file = await open(incoming, 'a+');
     try {
@@ -177,7 +178,7 @@ export class BlobFiles {
         this.#digests.set(hash, { size, digest });
         if (!(error instanceof SurplusError)) throw error;
       }
-      return { from, actual: digest.digest('hex') as ContentHash };
+      return { from, size, actual: digest.digest('hex') as ContentHash };
     } finally {
       upload.body = undefined;
       await file.close();

@@ -19,13 +19,21 @@ logContract(
   async () => {
     const folder = newFolder();
     let log: ChangeLog = await openEmbeddedLog({ folder, peerTtlMs: 150 });
+    let second: ChangeLog | undefined;
     return {
       open: async () => log,
+      beside: async () => {
+        second = await openEmbeddedLog({ folder: newFolder() });
+        return second;
+      },
       restart: async () => {
         await log.close();
         log = await openEmbeddedLog({ folder, peerTtlMs: 150 });
       },
-      dispose: () => log.close(),
+      dispose: async () => {
+        await log.close();
+        await second?.close();
+      },
     };
   },
   { peerTtlMs: 150, troubles: ['restart'] },

@@ -26,6 +26,8 @@ class TcpProxy {
   port = 0;
   #target: () => number;
   #frozen = false;
+  /** All connections are cut when so many more bytes have come through. */
+  #bytesLeft = Number.POSITIVE_INFINITY;
   readonly #sockets = new Set<Socket>();
   readonly #server = createTcpServer((near) => {
     const far = connect(this.#target(), '127.0.0.1');
@@ -36,7 +38,14 @@ class TcpProxy {
       this.#sockets.add(from);
       from.setNoDelay();
       from.on('data', (data) => {
-        if (!this.#frozen) to.write(data);
+        if (this.#frozen) return;
+        const passed = data.subarray(0, this.#bytesLeft);
+        this.#bytesLeft -= passed.length;
+        if (this.#bytesLeft === 0) to.end(passed, () => this.cut());
+        else if (!to.write(passed)) {
+          from.pause();
+          to.once('drain', () => from.resume());
+        }
       });
       from.on('error', () => {});
       from.on('close', () => {
@@ -54,7 +63,9 @@ class TcpProxy {
     this.port = await listen(this.#server);
   }
 
-  cut(): void {
+  cut(afterBytes = 0): void {
+    this.#bytesLeft = afterBytes > 0 ? Math.floor(afterBytes) : Number.POSITIVE_INFINITY;
+    if (afterBytes > 0) return;
     for (const socket of this.#sockets) socket.destroy();
   }
 
@@ -74,28 +85,33 @@ async function serve(
   log: ChangeLog,
   port = 0,
   logger: Logger = silentLogger,
-): Promise<{ port: number; served: LogServer; stop(): Promise<void> }> {
+): Promise<{ port: number; served: LogServer; serveBeside(log: ChangeLog): void; stop(): Promise<void> }> {
   const server = createServer();
   const served = serveLog({ server, log, secret: SECRET, logger, heartbeatMs: 100 });
   const actual = await listen(server, port);
+  let beside: LogServer | undefined;
   return {
     port: actual,
     served,
+    serveBeside(other) {
+      beside = serveLog({ server, log: other, secret: SECRET, path: '/beside' });
+    },
     async stop() {
       await served.close();
+      await beside?.close();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
   };
 }
 
-const client = (port: number, options: { secret?: string; logger?: Logger } = {}) =>
+const client = (port: number, options: { secret?: string; logger?: Logger; path?: string } = {}) =>
   openWebSocketLog({
-    url: `ws://127.0.0.1:${port}`,
+    url: `ws://127.0.0.1:${port}${options.path ?? ''}`,
     secret: options.secret ?? SECRET,
     name: 'node-1',
     logger: options.logger,
-    answerWaitMs: 300,
+    answerWaitMs: 1000,
     appendWaitMs: 2000,
     heartbeatMs: 100,
   });
@@ -114,7 +130,13 @@ logContract(
         handles.push(handle);
         return handle;
       },
-      cut: () => proxy.cut(),
+      beside: async () => {
+        const handle = client(server.port, { path: '/beside' });
+        server.serveBeside(memoryLog().open());
+        handles.push(handle);
+        return handle;
+      },
+      cut: (afterBytes) => proxy.cut(afterBytes),
       freeze: () => proxy.freeze(true),
       thaw: () => proxy.freeze(false),
       dispose: async () => {
@@ -124,7 +146,7 @@ logContract(
       },
     };
   },
-  { peerTtlMs: 150, noticeMs: 400, troubles: ['cut', 'freeze'] },
+  { peerTtlMs: 150, noticeMs: 1100, troubles: ['cut', 'freeze'], streams: false },
 );
 
 logContract(
@@ -148,7 +170,7 @@ logContract(
         log = await openEmbeddedLog({ folder, peerTtlMs: 150 });
         server = await serve(log);
       },
-      cut: () => proxy.cut(),
+      cut: (afterBytes) => proxy.cut(afterBytes),
       dispose: async () => {
         for (const handle of handles) await handle.close();
         proxy.stop();

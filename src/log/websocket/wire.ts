@@ -212,7 +212,7 @@ export function unpackError(packed: PackedError): Error {
     case 'range':
       return new RangeError(packed.message);
     case 'blob-mismatch':
-      return new BlobMismatchError(packed.expected!, packed.actual!);
+      return new BlobMismatchError(packed.expected!, packed.actual!, packed.message);
     default:
       return new UnavailableError('log-failed', `the server of the log failed: ${packed.message}`);
   }
