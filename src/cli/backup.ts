@@ -5,8 +5,9 @@ import { pipeline } from 'node:stream/promises';
 import { messageOf, UserError } from '../base/index.ts';
 import { backupName } from '../cluster/index.ts';
 import { listSnapshot, readSnapshot, StateFileError, type Tree, TreeStore, writeSnapshot } from '../tree/index.ts';
-import type { BackupOptions, RestOptions } from './history-options.ts';
-import { callRest } from './rest-client.ts';
+import { type ConnectionOptions, callRest } from './connection.ts';
+import type { BackupOptions } from './history-options.ts';
+import { TRANSFER_MS } from './requests.ts';
 import { styled } from './text.ts';
 
 /**
@@ -47,8 +48,8 @@ interface Source {
   close(): Promise<unknown>;
 }
 
-async function ofRunning(options: RestOptions): Promise<Source> {
-  const answer = await callRest(options, 'GET', '/cluster/snapshot');
+async function ofRunning(options: ConnectionOptions): Promise<Source> {
+  const answer = await callRest(options, '/cluster/snapshot', { accept: 'application/zstd', timeoutMs: TRANSFER_MS });
   return { body: Readable.fromWeb(answer.body as never), close: async () => {} };
 }
 

@@ -52,13 +52,13 @@ export interface RestRequest {
  */
 export async function callRest(at: ConnectionOptions, resource: string, request: RestRequest = {}): Promise<Response> {
   const { method = 'GET', json, accept = 'application/json', headers = {}, body, timeoutMs = ANSWER_MS } = request;
-  const password = at.password ?? process.env.GEOSERVER_ADMIN_PASSWORD ?? '';
+  const { url, user, password } = loginOf(at);
   let answer: Response;
   try {
-    answer = await fetch(`${at.url}/rest${resource}`, {
+    answer = await fetch(`${url}/rest${resource}`, {
       method,
       headers: {
-        authorization: `Basic ${Buffer.from(`${at.user}:${password}`).toString('base64')}`,
+        authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
         accept,
         ...(json === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
@@ -68,18 +68,45 @@ export async function callRest(at: ConnectionOptions, resource: string, request:
       ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
     } as RequestInit);
   } catch (cause) {
-    throw new UnavailableError('no-answer', `${at.url}: it does not answer; --url names another node`, { cause });
+    throw new UnavailableError('no-answer', `${url}: it does not answer; --url names another node`, { cause });
   }
   if (answer.ok) return answer;
-  const text = (await answer.text()).trim().slice(0, 2_000);
+  const text = messageIn((await answer.text()).trim()).slice(0, 4_000);
   if (answer.status === 401)
     throw new UserError(
       401,
       'login-refused',
-      `${at.url} does not let ${at.user} in: give --user, and the password in GRATICULE_PASSWORD`,
+      `${url} does not let ${user} in: give --user, and the password in GRATICULE_PASSWORD`,
     );
-  if (answer.status >= 500) throw new UnavailableError('node-refused', `${at.url}: ${text || answer.status}`);
-  throw new UserError(answer.status, 'node-refused', `${at.url}: ${text || `it answered ${answer.status}`}`);
+  if (answer.status >= 500) throw new UnavailableError('node-refused', `${url}: ${text || answer.status}`);
+  throw new UserError(answer.status, 'node-refused', `${url}: ${text || `it answered ${answer.status}`}`);
+}
+
+/** The URL without user and password, which may stand in it; they are not for texts. */
+export function loginOf(at: ConnectionOptions): {
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+} {
+  const parsed = new URL(at.url);
+  const [user, password] = [decodeURIComponent(parsed.username), decodeURIComponent(parsed.password)];
+  parsed.username = '';
+  parsed.password = '';
+  return {
+    url: parsed.href.replace(/\/+$/, ''),
+    user: user || at.user,
+    password: at.password ?? (password || (process.env.GEOSERVER_ADMIN_PASSWORD ?? '')),
+  };
+}
+
+/** An answer in JSON may have a text for people in it. */
+function messageIn(text: string): string {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    return typeof message === 'string' ? message : text;
+  } catch {
+    return text;
+  }
 }
 
 /**
@@ -88,13 +115,14 @@ export async function callRest(at: ConnectionOptions, resource: string, request:
  * @throws UserError  404: it has not; or as `callRest`
  */
 export async function connectionTo(name: string, at: ConnectionOptions): Promise<ConnectionOptions> {
+  const { url } = loginOf(at);
   let known: Overview;
   try {
-    const answer = await fetch(`${at.url}/cluster/overview.json`, { signal: AbortSignal.timeout(ANSWER_MS) });
+    const answer = await fetch(`${url}/cluster/overview.json`, { signal: AbortSignal.timeout(ANSWER_MS) });
     if (!answer.ok) throw new Error(`it answered ${answer.status}`);
     known = (await answer.json()) as Overview;
   } catch (cause) {
-    throw new UnavailableError('no-answer', `${at.url}: it does not answer; --url names another node`, { cause });
+    throw new UnavailableError('no-answer', `${url}: it does not answer; --url names another node`, { cause });
   }
   const node = known.nodes.find((each) => each.name === name);
   if (node === undefined)

@@ -1,14 +1,8 @@
 /** The options of the commands that look at what was changed, and go back. */
-import { type OptionTable, parseBaseUrl, wholeNumber } from './options.ts';
+import { CONNECTION_OPTIONS, type ConnectionOptions } from './connection.ts';
+import { type OptionTable, wholeNumber } from './options.ts';
 
-/** Which node is asked, and as whom. */
-export interface RestOptions {
-  readonly url: string;
-  readonly user?: string;
-  readonly password?: string;
-}
-
-export interface LogOptions extends RestOptions {
+export interface LogOptions extends ConnectionOptions {
   readonly limit: number;
   readonly before?: string;
   readonly path?: string;
@@ -21,17 +15,17 @@ export interface LogOptions extends RestOptions {
   readonly json?: boolean;
 }
 
-export interface ShowOptions extends RestOptions {
+export interface ShowOptions extends ConnectionOptions {
   readonly path?: string;
   readonly files?: boolean;
   readonly json?: boolean;
 }
 
-export interface DiffOptions extends RestOptions {
+export interface DiffOptions extends ConnectionOptions {
   readonly path?: string;
 }
 
-export interface GoBackOptions extends RestOptions {
+export interface GoBackOptions extends ConnectionOptions {
   readonly path?: string;
   readonly dryRun?: boolean;
   readonly force?: boolean;
@@ -43,38 +37,17 @@ export interface RevertOptions extends GoBackOptions {
   readonly to?: string;
 }
 
-export interface BackupOptions extends RestOptions {
+export interface BackupOptions extends ConnectionOptions {
   readonly dataDir?: string;
   readonly clusterDir?: string;
 }
 
-export interface RestoreOptions extends GoBackOptions, RestOptions {
+export interface RestoreOptions extends GoBackOptions, ConnectionOptions {
   readonly dataDir?: string;
 }
 
 /** Most changes that `log` lists. */
 const LIMIT_MAX = 100_000;
-
-export const REST_OPTIONS: OptionTable = {
-  url: {
-    flags: '--url <url>',
-    env: 'GRATICULE_URL',
-    description: 'base URL of any node of the cluster; may hold user and password',
-    default: 'http://localhost:8080/geoserver',
-    parse: parseBaseUrl,
-  },
-  user: {
-    flags: '--user <name>',
-    env: 'GRATICULE_USER',
-    description: 'administrator to log in as',
-    defaultText: 'admin',
-  },
-  password: {
-    flags: '--password <text>',
-    env: 'GRATICULE_PASSWORD',
-    description: 'password; others on this machine can see it here, so better in GRATICULE_PASSWORD',
-  },
-};
 
 export const LOG_OPTIONS: OptionTable = {
   limit: {
@@ -95,19 +68,19 @@ export const LOG_OPTIONS: OptionTable = {
   until: { flags: '--until <time>', description: 'as --since' },
   why: { flags: '--why <text>', description: 'only changes with this text in what was asked for' },
   json: { flags: '--json', description: 'print JSON' },
-  ...REST_OPTIONS,
+  ...CONNECTION_OPTIONS,
 };
 
 export const SHOW_OPTIONS: OptionTable = {
   path: { flags: '--path <path>', description: 'only the diff of files at or below this path' },
   files: { flags: '--files', description: 'only which files, no diff' },
   json: { flags: '--json', description: 'print JSON' },
-  ...REST_OPTIONS,
+  ...CONNECTION_OPTIONS,
 };
 
 export const DIFF_OPTIONS: OptionTable = {
   path: { flags: '--path <path>', description: 'only files at or below this path' },
-  ...REST_OPTIONS,
+  ...CONNECTION_OPTIONS,
 };
 
 /** Also those of `restore`. */
@@ -122,7 +95,7 @@ export const GO_BACK_OPTIONS: OptionTable = {
 export const REVERT_OPTIONS: OptionTable = {
   to: { flags: '--to <position>', description: 'take back everything since this position' },
   ...GO_BACK_OPTIONS,
-  ...REST_OPTIONS,
+  ...CONNECTION_OPTIONS,
 };
 
 export const BACKUP_OPTIONS: OptionTable = {
@@ -136,7 +109,7 @@ export const BACKUP_OPTIONS: OptionTable = {
     description: "the stopped node's own folder",
     defaultText: 'cluster/ in the data directory',
   },
-  ...REST_OPTIONS,
+  ...CONNECTION_OPTIONS,
 };
 
 export const RESTORE_OPTIONS: OptionTable = {
@@ -146,5 +119,5 @@ export const RESTORE_OPTIONS: OptionTable = {
       'a new or empty folder that becomes a data directory; without it, the cluster at --url gets the files as one change',
   },
   ...GO_BACK_OPTIONS,
-  ...REST_OPTIONS,
+  ...CONNECTION_OPTIONS,
 };

@@ -1,6 +1,6 @@
 import type { ChangeEntry, Step } from '../cluster/index.ts';
 import type { LogOptions } from './history-options.ts';
-import { readRest } from './rest-client.ts';
+import { readJson, withQuery } from './requests.ts';
 import { styled, table, width } from './text.ts';
 
 /** Changes that a node is asked for at once. */
@@ -25,7 +25,7 @@ export async function log(options: LogOptions): Promise<void> {
   do {
     const limit = Math.min(PAGE, options.limit - changes.length);
     const query = { limit, before: next, path, workspace, by, node, since, until, why };
-    const page = (await readRest<Listed>(options, 'GET', '/cluster/changes.json', { query })).changes;
+    const page = (await readJson<Listed>(options, withQuery('/cluster/changes.json', query))).changes;
     changes.push(...page.change);
     ({ next, keptFrom } = page);
   } while (next !== undefined && changes.length < options.limit);

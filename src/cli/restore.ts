@@ -8,12 +8,13 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { messageOf, UserError } from '../base/index.ts';
 import { readSnapshot } from '../tree/index.ts';
 import { checked } from './backup.ts';
 import type { RestoreOptions } from './history-options.ts';
-import { readRest } from './rest-client.ts';
+import { readJson, TRANSFER_MS, withQuery } from './requests.ts';
 import { type Outcome, printOutcome } from './revert.ts';
 import { styled } from './text.ts';
 
@@ -24,8 +25,11 @@ export async function restore(file: string, options: RestoreOptions): Promise<vo
   if (options.dataDir === undefined) {
     const { dryRun, force, path: below, why } = options;
     const query = { dryRun, force, path: below, why };
-    const body = createReadStream(file);
-    printOutcome(await readRest<Outcome>(options, 'POST', '/cluster/restore', { body, query }), options, 'Restored');
+    const body = Readable.toWeb(createReadStream(file)) as ReadableStream<Uint8Array>;
+    const headers = { 'content-type': 'application/zstd' };
+    const request = { method: 'POST', body, headers, timeoutMs: TRANSFER_MS } as const;
+    const outcome = await readJson<Outcome>(options, withQuery('/cluster/restore', query), request);
+    printOutcome(outcome, options, 'Restored');
     return;
   }
   if (options.path !== undefined || options.dryRun || options.force)

@@ -3,7 +3,7 @@ import type { Conflict, FileChange } from '../cluster/index.ts';
 import { coloredLine } from './diff-text.ts';
 import type { GoBackOptions, RevertOptions } from './history-options.ts';
 import { whatText } from './log.ts';
-import { readRest } from './rest-client.ts';
+import { readJson } from './requests.ts';
 import { filesTable } from './show.ts';
 import { styled } from './text.ts';
 
@@ -24,7 +24,7 @@ export async function revert(position: string | undefined, options: RevertOption
     ...(force && { force }),
     ...(why && { why }),
   };
-  printOutcome(await readRest<Outcome>(options, 'POST', '/cluster/revert', { json }), options);
+  printOutcome(await readJson<Outcome>(options, '/cluster/revert', { method: 'POST', json }), options);
 }
 
 /** What the API answers to a revert or a restore. */

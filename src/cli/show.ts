@@ -1,8 +1,9 @@
 import type { FileChange } from '../cluster/index.ts';
+import { callRest } from './connection.ts';
 import { printDiff } from './diff-text.ts';
 import type { ShowOptions } from './history-options.ts';
 import { addressText, type ListedChange, localTime, whatText } from './log.ts';
-import { callRest, readRest } from './rest-client.ts';
+import { readJson, withQuery } from './requests.ts';
 import { styled, table } from './text.ts';
 
 type Shown = ListedChange & { readonly fileCount: number; readonly files: readonly FileChange[] };
@@ -10,7 +11,7 @@ type Shown = ListedChange & { readonly fileCount: number; readonly files: readon
 /** Prints the change at a position: who, when, why, which files, and how. */
 export async function show(position: string, options: ShowOptions): Promise<void> {
   const place = `/cluster/changes/${encodeURIComponent(position)}`;
-  const { changes } = await readRest<{ changes: { change: Shown[] } }>(options, 'GET', `${place}.json`);
+  const { changes } = await readJson<{ changes: { change: Shown[] } }>(options, `${place}.json`);
   if (options.json) {
     console.log(JSON.stringify(changes, undefined, 2));
     return;
@@ -20,7 +21,9 @@ export async function show(position: string, options: ShowOptions): Promise<void
     console.log(`${filesTable(change.files, change.fileCount)}\n`);
     if (options.files || change.kind === 'genesis') continue;
     const query = { path: options.path };
-    await printDiff(await callRest(options, 'GET', `/cluster/changes/${change.ref}/diff`, { query }));
+    await printDiff(
+      await callRest(options, withQuery(`/cluster/changes/${change.ref}/diff`, query), { accept: 'text/x-diff' }),
+    );
   }
 }
 

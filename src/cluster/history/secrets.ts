@@ -8,7 +8,7 @@ import type { TreePath } from '../../tree/index.ts';
 const MASK = '***';
 
 /** Names of parameters, elements, attributes and properties that hold secrets. */
-const SECRET_WORD = String.raw`[\w.\-]{0,64}(?:passw(?:or)?d|passwort|passphrase|pwd|secret|token|credential|api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|storepass|headervalue|connection[_-]?string)[\w.\-]{0,32}`;
+const SECRET_WORD = String.raw`[\w.\-]{0,64}(?:passw(?:or)?d|passwort|passphrase|pwd|secret|token|credential|api[ _-]?key|access[ _-]?key|auth[_-]?key|private[ _-]?key|storepass|headervalue|connection[_-]?string)[\w.\-]{0,32}`;
 const SECRET_NAME = String.raw`(?:[\w.\-]{1,64}[: ]){0,4}${SECRET_WORD}`;
 
 /** Files of `security/` whose text can be shown, passwords masked; of all others only that they changed. */
@@ -25,12 +25,18 @@ export function isSecretFile(path: TreePath): boolean {
 /** Each expression captures what comes before the secret, the secret, and what comes after it. */
 const PATTERNS: readonly RegExp[] = [
   // <entry key="passwd">...</entry>
-  new RegExp(String.raw`(<entry\b[^>]*\bkey\s*=\s*["']${SECRET_NAME}["'][^>]*(?<!/)>)([\s\S]*?)(</entry\s*>)`, 'gi'),
+  new RegExp(
+    String.raw`(<entry\b[^>]*\bkey\s*=\s*["']${SECRET_NAME}["'][^>]*(?<!/)>)((?:(?!</?entry\b)[\s\S])*)(</entry\s*>)`,
+    'gi',
+  ),
   // <string>passwd</string><string>...</string>
-  new RegExp(String.raw`(<string>\s*${SECRET_NAME}\s*</string>\s*<string>)([\s\S]*?)(</string\s*>)`, 'gi'),
+  new RegExp(
+    String.raw`(<string>\s*${SECRET_NAME}\s*</string>\s*<string>)((?:(?!</?string\b)[\s\S])*)(</string\s*>)`,
+    'gi',
+  ),
   // <password>...</password>, of text alone
   new RegExp(
-    String.raw`(<((?:[\w.\-]{1,32}:)?${SECRET_WORD})(?:\s[^>]*)?(?<!/)>)((?:[^<]|<!\[CDATA\[[\s\S]*?\]\]>)*)(</\2\s*>)`,
+    String.raw`(<((?:[\w.\-]{1,32}:)?${SECRET_WORD})(?:\s[^>]*)?(?<!/)>)((?:[^<]|<!\[CDATA\[(?:(?!\]\]>|<!\[CDATA\[)[\s\S])*\]\]>)*)(</\2\s*>)`,
     'gi',
   ),
   // password="..."
