@@ -319,6 +319,19 @@ describe('the cluster', () => {
     assert.match((await api.send('GET', '/cluster.xml')).body, /<property name="instanceName" value="one"\/>/);
   });
 
+  test('is changed by administrators only, and where settings are kept', async () => {
+    const changes: [method: string, path: string, body: string][] = [
+      ['PUT', '/cluster/role', '<role>paused</role>'],
+      ['POST', '/cluster', '<properties><property name="toggleMaster" value="false"/></properties>'],
+    ];
+    for (const [method, path, xml] of changes) {
+      const editor = await api.send(method, path, { xml, headers: { 'x-user': 'editor' } });
+      assert.deepEqual([editor.statusCode, editor.body.includes('administrator')], [403, true]);
+      assert.equal((await api.send(method, path, { xml })).statusCode, 403);
+    }
+    assert.equal(api.node.role, 'both');
+  });
+
   test('status and nodes', async () => {
     const { status } = await api.json('/cluster/status');
     assert.deepEqual(

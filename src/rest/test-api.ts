@@ -77,7 +77,7 @@ export async function openTestApi(options: TestApiOptions = {}): Promise<TestApi
   app.addHook('onRequest', async (request) => {
     const user = request.headers['x-user'];
     if (user !== undefined)
-      Object.assign(request, { principal: { name: String(user), roles: ['ADMIN'], isAdmin: true } });
+      Object.assign(request, { principal: { name: String(user), roles: ['ADMIN'], isAdmin: user !== 'editor' } });
   });
   await app.register(
     async (scope) => {

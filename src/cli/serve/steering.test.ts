@@ -242,6 +242,11 @@ test('a file that is edited by hand is noticed; nonsense in it changes nothing',
   await eventually(() => assert.ok(node.events.some(({ event }) => event === 'settings-refused')));
   assert.equal(node.steering.node.role, 'replica');
   writeFileSync(node.file, '# paused\ntoggleMaster=true\ntoggleSlave=true\n');
+  // A change that comes right after an edit keeps it.
+  assert.equal((await post(node, { durable: 'false' })).status, 201);
+  assert.equal(read(node), '# paused\ntoggleMaster=true\ntoggleSlave=true\ndurable=false\n');
+  assert.equal(node.steering.node.role, 'both');
+  writeFileSync(node.file, '# paused\ntoggleMaster=true\ntoggleSlave=true\n');
   await eventually(() => assert.equal(node.steering.node.role, 'both'));
   writeFileSync(node.file, '# paused\ntoggleMaster=true\ntoggleSlave=false\n');
   await eventually(() => assert.equal(node.steering.node.role, 'paused'));

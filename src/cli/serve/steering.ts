@@ -129,15 +129,7 @@ export class Steering implements ClusterSettings {
   /** Looks at the file again. */
   reread(): Promise<void> {
     return this.#inTurn(async () => {
-      try {
-        await this.#takeFile();
-      } catch (error) {
-        this.#parts.host.logger.error('settings-refused', {
-          file: this.#file,
-          reason: messageOf(error),
-          goesOn: 'with the former settings',
-        });
-      }
+      await this.#takeFile();
     });
   }
 
@@ -219,6 +211,8 @@ export class Steering implements ClusterSettings {
   }
 
   async #change(changes: ReadonlyMap<string, string>): Promise<SettingsChange> {
+    // Somebody may have edited it a moment ago.
+    await this.#takeFile();
     const values = this.#values();
     const wanted = new Map<string, string>();
     const unknown: string[] = [];
@@ -247,11 +241,25 @@ export class Steering implements ClusterSettings {
           'fixed-setting',
           `${name} is given when the node starts (in the environment, or as a flag), and cannot be changed while it runs. Nothing was changed`,
         );
-    return this.#apply(wanted, values);
+    return this.#apply(wanted, values, wanted);
   }
 
-  /** Takes what somebody has changed in the file. */
+  /** Takes what somebody has changed in the file; what cannot work is only told. */
   async #takeFile(): Promise<void> {
+    try {
+      await this.#takeEdits();
+    } catch (error) {
+      const reason = withoutSecrets(messageOf(error));
+      this.#parts.host.logger.error('settings-refused', {
+        file: this.#file,
+        reason,
+        goesOn: 'with the former settings',
+      });
+    }
+  }
+
+  async #takeEdits(): Promise<void> {
+    if (readPropertiesText(this.#file) === this.#text) return;
     const text = await settledText(this.#file);
     if (text === undefined || text === this.#text) return;
     const { logger } = this.#parts.host;
@@ -272,17 +280,26 @@ export class Steering implements ClusterSettings {
       const value = normalized(key, after.get(name) ?? '');
       if (value !== values.get(name)) wanted.set(name, value);
     }
-    const { changed, warnings } = await this.#apply(wanted, values);
+    const { changed, warnings } = await this.#apply(wanted, values, new Map());
     if (changed.length > 0) logger.info('settings-changed', { by: 'cluster.properties', changed, warnings });
   }
 
-  /** Changes what is wanted: in memory, at once or by opening the node again, and in the file. */
-  async #apply(wanted: ReadonlyMap<string, string>, values: ReadonlyMap<string, string>): Promise<SettingsChange> {
+  /**
+   * Changes what is wanted: in memory, at once or by opening the node again, and in the file.
+   *
+   * @param values   what holds now
+   * @param unwritten  which of it the file does not say yet
+   */
+  async #apply(
+    wanted: ReadonlyMap<string, string>,
+    values: ReadonlyMap<string, string>,
+    unwritten: ReadonlyMap<string, string>,
+  ): Promise<SettingsChange> {
     if (wanted.size === 0) return { changed: [], warnings: [] };
     const roleWanted = ROLE_KEYS.some((key) => wanted.has(key));
     const roleKeys = roleWanted ? keysAfter(wanted, (key) => values.get(key)) : new Map<string, string>();
     const steered = new Map([...this.#steered, ...wanted, ...roleKeys]);
-    const edited = editProperties(this.#text, fileChanges(wanted, roleKeys, propertiesOf(this.#text)));
+    const edited = editProperties(this.#text, fileChanges(unwritten, roleKeys, propertiesOf(this.#text)));
     const next = this.#resolve(edited, steered);
     const differing = optionsThatDiffer(this.#withName(this.#settings), this.#withName(next));
     const warnings = this.#warnings(wanted, next, differing);
@@ -436,13 +453,15 @@ function refused(error: unknown): UserError {
 
 /** What to write: what was asked for, and as many of the switches as it takes to say the role. */
 function fileChanges(
-  wanted: ReadonlyMap<string, string>,
+  unwritten: ReadonlyMap<string, string>,
   roleKeys: ReadonlyMap<string, string>,
   file: ReadonlyMap<string, string>,
 ): Map<string, string> {
-  const changes = new Map([...wanted].filter(([key]) => !roleKeys.has(key)));
+  const changes = new Map([...unwritten].filter(([key]) => !roleKeys.has(key)));
   if (roleKeys.size === 0) return changes;
   const role = roleKeys.get('role') as Role;
+  // Who has edited the file by hand has said it already, if at all possible.
+  if (unwritten.size === 0 && (roleOf((key) => file.get(key)) ?? 'both') === role) return changes;
   for (const key of ['toggleMaster', 'toggleSlave']) changes.set(key, roleKeys.get(key)!);
   const connection = roleKeys.get('connection')!;
   if (file.has('connection') || connection !== settingKey('connection')!.default) changes.set('connection', connection);
