@@ -27,6 +27,8 @@ export interface FindLogParts {
   readonly secrets: ClusterSecrets;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  /** Hears what the node waits for. */
+  readonly onWait: (reason: string) => void;
 }
 
 /** A node's part in discovery. */
@@ -88,7 +90,7 @@ export async function findLog(options: ServeOptions, parts: FindLogParts): Promi
   if (holds) return { log: 'embedded:', announce, close };
   if (belongs === undefined) {
     try {
-      const place = await discovery.found(signal);
+      const place = await discovery.found(signal, parts.onWait);
       logger.info('log-found', place.kind === 'start' ? { started: true } : { urls: place.urls });
       if (place.kind === 'start') {
         // Said before it is there, so that nobody else starts one meanwhile.

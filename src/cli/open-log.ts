@@ -29,7 +29,7 @@ export interface LogParts {
 
 /** Opens the log that the URL names; one that this process holds is offered to the other nodes at the node's own port. */
 export async function openLog(options: ServeOptions, parts: LogParts): Promise<ChangeLog> {
-  const { tls, clusterDir, name, url, logger, closers } = parts;
+  const { door, tls, clusterDir, name, url, logger, closers } = parts;
   const secrets = clusterSecrets({
     given: process.env.GRATICULE_CLUSTER_SECRET,
     file: options.secretFile,
@@ -47,7 +47,16 @@ export async function openLog(options: ServeOptions, parts: LogParts): Promise<C
 
   const stopping = new AbortController();
   closers.push(() => stopping.abort());
-  const found = await findLog(options, { clusterDir, name, url, secrets, logger, signal: stopping.signal });
+  const found = await findLog(options, {
+    clusterDir,
+    name,
+    url,
+    secrets,
+    logger,
+    signal: stopping.signal,
+    onWait: (reason) => door.explainStart(`discovery in the group ${options.group}: ${reason}`),
+  });
+  door.explainStart('the node is opening its data directory');
   closers.push(() => found.close());
   const log = await openAt(found.log, options, parts, secrets);
   if (isEmbedded(found.log)) found.announce(log);

@@ -13,6 +13,8 @@ export interface Door {
   readonly encrypted: boolean;
   /** The port that it really listens at. */
   readonly port: number;
+  /** What those who ask for the node's health hear before there is a node. */
+  explainStart(reason: string): void;
   /** From now on, requests go to this handler. */
   open(handler: RequestListener): void;
   /** Whether it is being closed: health answers that the node is leaving. */
@@ -37,7 +39,8 @@ export async function openDoor(options: {
   readonly host?: string;
   readonly tls?: DoorTls;
 }): Promise<Door> {
-  let handler: RequestListener = stillStarting;
+  let starting = 'the node is opening its data directory';
+  let handler: RequestListener = (request, response) => stillStarting(request, response, starting);
   let closing = false;
   let underWay = 0;
   const settings = { keepAliveTimeout: KEEP_ALIVE_MS };
@@ -63,6 +66,9 @@ export async function openDoor(options: {
     server,
     encrypted: options.tls !== undefined,
     port: address.port,
+    explainStart: (reason) => {
+      starting = reason;
+    },
     open: (next) => {
       handler = next;
     },
@@ -114,7 +120,7 @@ function explained(error: NodeJS.ErrnoException, options: { port: number; host?:
   }
 }
 
-function stillStarting(request: IncomingMessage, response: ServerResponse): void {
+function stillStarting(request: IncomingMessage, response: ServerResponse, reason: string): void {
   const path = (request.url ?? '/').replace(/\?.*/s, '');
   const send = (status: number, contentType: string, body: string) =>
     response
@@ -122,6 +128,6 @@ function stillStarting(request: IncomingMessage, response: ServerResponse): void
       .end(request.method === 'HEAD' ? undefined : body);
   if (/^(?:\/geoserver)?\/health\/live$/.test(path)) send(200, 'application/json', '{"status":"live"}');
   else if (/^(?:\/geoserver)?\/health\/ready$/.test(path))
-    send(503, 'application/json', '{"status":"starting","reason":"the node is opening its data directory"}');
+    send(503, 'application/json', JSON.stringify({ status: 'starting', reason }));
   else send(503, 'text/plain;charset=UTF-8', 'The node is starting. Try again in a moment.\n');
 }

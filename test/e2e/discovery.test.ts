@@ -52,6 +52,12 @@ test('three nodes and a stranger', { skip: !works && 'multicast does not work on
   assert.equal((await a.rest('GET', '/workspaces/found.json')).status, 200);
   assert.equal((await stranger.rest('GET', '/workspaces/found.json')).status, 404);
   await stranger.stop();
+  const alone = start('R', base + 4, ['--group', 'nobody', '--role', 'replica']);
+  await eventually(async () => {
+    const health = await (await fetch(`${alone.url}/health/ready`)).text();
+    assert.match(health, /nobody is heard that holds a log or may start one/);
+  });
+  assert.equal(await alone.stop(), 0);
 
   // The node with the log comes back at another port, the others find it, and one that starts meanwhile waits for it.
   await a.kill();

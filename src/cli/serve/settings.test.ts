@@ -200,3 +200,16 @@ test('every key is documented', () => {
     for (const word of [name, ...(value === '' ? [] : [value]), ...env])
       assert.ok(text.includes(`\`${word}\``), `${name}: ${word} is not in docs/cluster-settings.md`);
 });
+
+test('with discovery, a node that is told no log looks for one', () => {
+  const discovery = 'multicast';
+  const table: [Given, string][] = [
+    [{ flags: { discovery } }, 'discovered:'],
+    [{ flags: { discovery }, file: 'embeddedBroker=enabled' }, 'discovered:'],
+    [{ flags: { discovery, log: 'embedded:' } }, 'embedded:'],
+    [{ flags: { discovery, log: 'ws://a:1' } }, 'ws://a:1'],
+    [{ flags: { discovery }, file: 'brokerURL=ws\\://a\\:1' }, 'ws://a:1'],
+    [{ flags: { discovery: 'off' } }, 'embedded:'],
+  ];
+  for (const [given, log] of table) assert.equal(resolve(given).options.log, log, JSON.stringify(given));
+});

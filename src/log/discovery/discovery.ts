@@ -98,8 +98,17 @@ export class Discovery {
     return placeOfLog({ name, instance: this.#instance, candidate, follows, neighbours, listened });
   }
 
-  /** Waits until the log's place is known. @throws UserError  there are several logs @throws the signal's reason */
-  async found(signal: AbortSignal): Promise<Extract<LogPlace, { kind: 'follow' | 'start' }>> {
+  /**
+   * Waits until the log's place is known.
+   *
+   * @param onWait  hears what for, whenever that changes
+   * @throws UserError  there are several logs
+   * @throws the signal's reason
+   */
+  async found(
+    signal: AbortSignal,
+    onWait: (reason: string) => void = () => {},
+  ): Promise<Extract<LogPlace, { kind: 'follow' | 'start' }>> {
     const either = AbortSignal.any([signal, this.#closing.signal]);
     let said = '';
     for (;;) {
@@ -107,7 +116,10 @@ export class Discovery {
       const place = this.place();
       if (place.kind === 'several') throw new UserError(409, 'several-logs', place.reason);
       if (place.kind !== 'wait') return place;
-      if (place.reason !== said) this.#logger.info('log-awaited', { group: this.#options.group, reason: place.reason });
+      if (place.reason !== said) {
+        this.#logger.info('log-awaited', { group: this.#options.group, reason: place.reason });
+        onWait(place.reason);
+      }
       said = place.reason;
       // Something may also change because somebody is not heard any more.
       const enough = new AbortController();
