@@ -213,7 +213,9 @@ async function failingAs<T>(step: () => Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {
-    throw error instanceof SnapshotError ? error : new SnapshotError(messageOf(error), { cause: error });
+    // That it did not come through says nothing of the snapshot.
+    if (error instanceof SnapshotError || error instanceof UnavailableError) throw error;
+    throw new SnapshotError(messageOf(error), { cause: error });
   }
 }
 

@@ -19,6 +19,7 @@ export interface World {
   readonly log: MemoryLog;
   readonly mutation: Mutation;
   readonly snapshotEveryRecords: number;
+  readonly keepCachesFrom: number;
   /** Called for each record that a node has applied. */
   onApplied(machine: Machine, node: ClusterNode): void;
   onProblem(problem: unknown): void;
@@ -75,7 +76,8 @@ export class Machine {
 
   /** Starts the process; resolves when it serves, or is dead again. */
   async boot(): Promise<void> {
-    const { clock, dice, trace, log, mutation, snapshotEveryRecords, onApplied, onProblem } = this.#world;
+    const { clock, dice, trace, log, mutation, snapshotEveryRecords, keepCachesFrom, onApplied, onProblem } =
+      this.#world;
     const life = new Life();
     this.#life = life;
     trace.add(this.name, `starts as ${this.role}`);
@@ -103,6 +105,7 @@ export class Machine {
           },
           system: this.#disk(life),
           snapshotEveryRecords,
+          keepCachesFrom,
         }),
       );
       if (life.dead) return;
@@ -146,8 +149,13 @@ export class Machine {
   /** How far the files on the disk may have come. */
   #announced(): number {
     if (!this.hasJoined) return 0;
-    const { position, writing } = JSON.parse(Buffer.from(this.disk.readSync(STATE_FILE)!).toString());
-    return writing?.upTo ?? position;
+    try {
+      const { position, writing } = JSON.parse(Buffer.from(this.disk.readSync(STATE_FILE)!).toString());
+      return writing?.upTo ?? position;
+    } catch {
+      // Damaged: the node will say so.
+      return 0;
+    }
   }
 
   #newDisk(): SimulatedDisk {

@@ -25,8 +25,8 @@ export const MUTATIONS = {
     disk: { contents: (path: string) => !path.includes('/cluster/') },
   },
 
-  /** The folder of the state file is not synced: what it announces may reach the disk before it. */
-  'skip-state-sync': { ...healthy, disk: { names: (folder: string) => folder.endsWith('/cluster') } },
+  /** The state file is not synced before it takes the place of the old one. */
+  'skip-state-sync': { ...healthy, disk: { contents: (path: string) => path.includes('/cluster/state.json') } },
 
   /** The folders of the files are not synced before the position on disk says that they are there. */
   'skip-folder-sync': { ...healthy, disk: { names: (folder: string) => !folder.endsWith('/cluster') } },

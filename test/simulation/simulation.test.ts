@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { report } from './report.ts';
 import { simulate } from './simulation.ts';
 
-const SEEDS = 80;
+const SEEDS = 60;
 /** Seeds that are run twice. */
 const REPLAYED = 4;
 

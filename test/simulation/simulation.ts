@@ -31,11 +31,29 @@ export interface Outcome {
 const TROUBLE_MS = 6000;
 /** How long a cluster without trouble may take until all nodes are in step. */
 const CONVERGE_MS_MAX = 120_000;
+/** How long a node may take to publish what was edited while it was down. */
+const PUBLISHED_MS_MAX = 8000;
 /** A schedule that takes more steps than this never ends. */
 const STEPS_MAX = 200_000;
 
-/** Runs the schedule of a seed: a whole cluster in this process, its clients, and what happens to it. */
-export async function simulate(seed: number, mutation: MutationName = 'none'): Promise<Outcome> {
+/**
+ * Runs the schedule of a seed: a whole cluster in this process, its clients, and what happens to it. One that fails is run again,
+ * for the stacks of its errors: writing them down takes as long as everything else together.
+ */
+export async function simulate(
+  seed: number,
+  mutation: MutationName = 'none',
+  options: { readonly stacks?: boolean } = {},
+): Promise<Outcome> {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  const outcome = await once(seed, mutation).finally(() => {
+    Error.stackTraceLimit = limit;
+  });
+  return outcome.problem === undefined || options.stacks === false ? outcome : once(seed, mutation);
+}
+
+async function once(seed: number, mutation: MutationName): Promise<Outcome> {
   const simulation = new Simulation(seed, mutation);
   const onRejection = (reason: unknown) =>
     simulation.fail(new Error('nobody has caught a rejection', { cause: reason }));
@@ -76,6 +94,7 @@ class Simulation {
       log: this.#log,
       mutation: MUTATIONS[mutation],
       snapshotEveryRecords: dice.pick([10, 30, 100]),
+      keepCachesFrom: dice.pick([1, 1000]),
       onApplied: (machine, node) => this.#applied(machine, node),
       onProblem: (problem) => this.fail(problem),
     };
@@ -182,6 +201,8 @@ class Simulation {
         () => `${node.name} is in step, and not ${state(node)}`,
         () => node.status().state === 'in-step',
       );
+    // Edits found at the start are published in the background, tried again after some seconds.
+    await this.#clock.sleep(PUBLISHED_MS_MAX);
     // Files edited by hand that nobody had looked at.
     for (const node of nodes) {
       const { outcome, paths } = await node.reload({ by: 'sim', why: 'edits left over' });

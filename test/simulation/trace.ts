@@ -6,7 +6,7 @@ export class Trace {
   readonly #kept: string[] = [];
   readonly #most: number;
   readonly #time: () => number;
-  #count = 0;
+  #sealed = false;
 
   constructor(time: () => number, most = Number(process.env.SIM_TRACE ?? 150)) {
     this.#time = time;
@@ -14,15 +14,11 @@ export class Trace {
   }
 
   add(who: string, what: string): void {
+    if (this.#sealed) return;
     const line = `${this.#time().toFixed(0).padStart(6)} ${who.padEnd(8)} ${what}`;
     this.#hash.update(`${line}\n`);
-    this.#count++;
     this.#kept.push(line);
     if (this.#kept.length > 2 * this.#most) this.#kept.splice(0, this.#most);
-  }
-
-  get count(): number {
-    return this.#count;
   }
 
   /** The last events, a line each: time in milliseconds, who, what. */
@@ -32,6 +28,7 @@ export class Trace {
 
   /** Hash of everything that happened; the trace takes nothing more after that. */
   seal(): string {
+    this.#sealed = true;
     return this.#hash.digest('hex').slice(0, 16);
   }
 }

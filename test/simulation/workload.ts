@@ -4,6 +4,7 @@ import { NotPrimaryError, type WriteRequest, type Written } from '../../src/clus
 import { type Position, type TreePath, treePath } from '../../src/tree/index.ts';
 import { XmlElement } from '../../src/xml/index.ts';
 import type { Dice } from './dice.ts';
+import { never } from './life.ts';
 import type { Machine, Running } from './machine.ts';
 import { FOLDERS, marksIn, type Oracle, textOf } from './oracle.ts';
 import type { Trace } from './trace.ts';
@@ -16,6 +17,8 @@ export interface WorkloadParts {
   readonly machines: readonly Machine[];
   onProblem(problem: unknown): void;
 }
+
+const GIVEN_UP = new UncertainError('the client has given up');
 
 type Outcome = 'done' | 'uncertain' | 'refused' | 'unavailable';
 
@@ -47,12 +50,13 @@ export class Workload {
     const { clock, dice } = this.#parts;
     while (clock.monotonicMs() < untilMs) {
       await clock.sleep(dice.upTo(thinkMs));
-      const act = dice.weighted({ mark: 40, read: 25, once: 8, toggle: 8, shuffle: 14, catalog: 5 });
+      const act = dice.weighted({ mark: 40, read: 25, once: 8, toggle: 8, shuffle: 14, catalog: 5, revert: 2 });
       if (act === 'mark') await this.#mark(`n${dice.whole(1, 3)}`);
       else if (act === 'read') await this.#readBack(`n${dice.whole(1, 3)}`);
       else if (act === 'once') await this.#once(`o${dice.whole(1, 30)}`);
       else if (act === 'toggle') await this.#toggle(`t${dice.whole(1, 3)}`);
       else if (act === 'shuffle') await this.#shuffle();
+      else if (act === 'revert') await this.#revert();
       else await this.#catalog();
     }
   }
@@ -81,10 +85,10 @@ export class Workload {
     const path = treePath(`${FOLDERS.marks}/${name}`);
     const withKey = dice.chance(0.5);
     const prepared = dice.chance(0.2);
-    let mark = `m${++this.#marks}`;
-    if (withKey) this.#keyed.set(mark, oracle.position);
-    const key = mark;
+    const key = `m${++this.#marks}`;
+    if (withKey) this.#keyed.set(key, oracle.position);
     for (let attempt = 0; attempt < (withKey ? 8 : 3); attempt++) {
+      const mark = withKey || attempt === 0 ? key : `m${++this.#marks}`;
       const add = (draft: Draft, old: string | undefined) =>
         draft.put(path, Buffer.from([...marksIn(old), mark].join(' ')));
       const origin = { by: 'sim', why: `mark ${mark}`, ...(withKey && { idempotencyKey: key }) };
@@ -118,7 +122,6 @@ export class Workload {
         if (outcome === 'done') break;
       }
       if ((outcome === 'refused' || outcome === 'unavailable') && !knownBefore) this.#possible.delete(mark);
-      if (!withKey) mark = `m${++this.#marks}`;
       await clock.sleep(dice.upTo(300));
     }
     this.#keyed.delete(key);
@@ -222,23 +225,49 @@ export class Workload {
     });
   }
 
+  /** Takes back what some change did to the files that nobody keeps count of. */
+  async #revert(): Promise<void> {
+    const { dice, oracle } = this.#parts;
+    const position = Math.max(1, oracle.position - dice.whole(0, 20)) as Position;
+    const target = dice.chance(0.5)
+      ? { kind: 'change' as const, ref: { position } }
+      : { kind: 'to' as const, position };
+    const request = { target, path: treePath('shuffle'), force: dice.chance(0.5) };
+    await this.#ask(`revert ${target.kind} ${position}`, async ({ node }) => {
+      const { position: at, changed } = await node.history.revert(request, { by: 'sim' });
+      return { result: changed, position: at, repeated: true };
+    });
+  }
+
   /**
    * Asks any node; undefined when it is down.
    * @param wasTrue  whether a refusal was true at some moment between two positions
    */
-  async #write<Prepared, Result>(
+  #write<Prepared, Result>(
     what: string,
     request: WriteRequest<Prepared, Result>,
+    onDone?: (written: Written<Result>, up: Running) => void,
+    wasTrue?: (lo: Position, hi: Position) => boolean,
+  ): Promise<Outcome | undefined> {
+    return this.#ask(what, ({ node }) => node.write(request), onDone, wasTrue);
+  }
+
+  async #ask<Result>(
+    what: string,
+    ask: (up: Running) => Promise<Written<Result>>,
     onDone: (written: Written<Result>, up: Running) => void = () => {},
     wasTrue?: (lo: Position, hi: Position) => boolean,
   ): Promise<Outcome | undefined> {
-    const { dice, machines, trace, oracle } = this.#parts;
+    const { clock, dice, machines, trace, oracle } = this.#parts;
     const machine = dice.pick(machines);
     const { up } = machine;
     if (up === undefined) return undefined;
     const floor = this.#floor;
     try {
-      const written = await up.life.outside(up.node.write(request));
+      const answer = up.life.outside(ask(up));
+      // Some clients give up, or their connection does.
+      const given = dice.chance(0.1) ? clock.sleep(dice.upTo(100)).then(() => Promise.reject(GIVEN_UP)) : never();
+      const written = await Promise.race([answer, given]);
       trace.add(machine.name, `${what}: ${written.repeated ? 'repeated' : 'done'} at ${written.position}`);
       if (up.node.position < written.position && !up.life.dead)
         this.#problem(`${machine.name} answered position ${written.position} and is at ${up.node.position}`);
