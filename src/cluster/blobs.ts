@@ -1,6 +1,7 @@
-import { UnavailableError } from '../base/index.ts';
+import type { Readable } from 'node:stream';
+import { UnavailableError, UserError } from '../base/index.ts';
 import type { ChangeLog } from '../log/index.ts';
-import type { ContentHash, TreeStore } from '../tree/index.ts';
+import type { ContentHash, SnapshotBlobSource, TreeStore, WrittenSnapshot } from '../tree/index.ts';
 import type { ChangesRecord } from './replica.ts';
 
 /** The blobs that a record puts somewhere. */
@@ -17,16 +18,54 @@ export function blobsOf(record: ChangesRecord): ReadonlySet<ContentHash> {
  * @throws UnavailableError  the log does not have one of them now
  */
 export async function fetchBlobs(log: ChangeLog, store: TreeStore, record: ChangesRecord): Promise<void> {
-  for (const hash of blobsOf(record)) {
-    // Staged even when it is here: from then on the store keeps it until the record has been applied.
-    await store.stageBlob(hash, (await store.hasBlob(hash)) ? nothing() : await fetchBlob(log, hash));
+  // Staged even when it is here: from then on the store keeps it until the record has been applied.
+  for (const hash of blobsOf(record)) await store.stageBlob(hash, (from) => fetchBlob(log, hash, from));
+}
+
+/** The bytes of a blob, from an offset on. @throws UnavailableError  the log does not have it now */
+export async function fetchBlob(log: ChangeLog, hash: ContentHash, from = 0): Promise<Readable> {
+  const body = await log.getBlob(hash, from);
+  if (body) return body;
+  throw new UnavailableError('blob-missing', `the log does not have the blob ${hash}, which this node needs`);
+}
+
+/**
+ * Puts a snapshot by reference, after the blobs that it names: who finds the snapshot finds them. The store writes nothing until
+ * this is over.
+ *
+ * @param put  puts the snapshot itself
+ * @throws UnavailableError  `file-edited`: a file on disk is not the one of the tree
+ */
+export async function withItsBlobs<T>(
+  log: ChangeLog,
+  snapshot: WrittenSnapshot,
+  put: (body: Readable) => Promise<T>,
+): Promise<T> {
+  try {
+    // Also those that the log has: they count as stored just now, and nobody takes them for waste.
+    for (const blob of snapshot.blobs) await putWhole(log, blob);
+    return await put(snapshot.body);
+  } finally {
+    snapshot.body.destroy();
   }
 }
 
-export async function fetchBlob(log: ChangeLog, hash: ContentHash) {
-  const body = await log.getBlob(hash);
-  if (body) return body;
-  throw new UnavailableError('blob-missing', `the log does not have the blob ${hash}, which a record needs`);
+async function putWhole(log: ChangeLog, blob: SnapshotBlobSource): Promise<void> {
+  if (blob.size > log.promises.blobBytesMax)
+    throw new UserError(
+      413,
+      'file-too-large',
+      `${blob.path} has ${blob.size} bytes, and the log takes files up to ${log.promises.blobBytesMax}`,
+    );
+  // What the log says of a source that fails names no file.
+  let failure: unknown;
+  const open = (from: number) =>
+    blob.open(from).on('error', (error) => {
+      failure = error;
+    });
+  try {
+    await log.putBlob(blob.hash, { size: blob.size, open });
+  } catch (error) {
+    throw failure instanceof UnavailableError ? failure : error;
+  }
 }
-
-async function* nothing(): AsyncGenerator<Uint8Array> {}

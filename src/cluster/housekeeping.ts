@@ -1,6 +1,7 @@
 import { type Clock, type Logger, messageOf } from '../base/index.ts';
 import type { ChangeLog, NodeStatus } from '../log/index.ts';
 import { type Position, type Tree, writeSnapshot } from '../tree/index.ts';
+import { withItsBlobs } from './blobs.ts';
 import type { NodeCounts } from './types.ts';
 
 export interface HousekeepingParts {
@@ -79,11 +80,9 @@ export class Housekeeping {
   async #putSnapshot(): Promise<Position> {
     const { clock, logger, tree, logId, log, counts } = this.#parts;
     const startedMs = clock.monotonicMs();
-    const { position: at, body } = writeSnapshot(tree, logId());
-    // Also when it fails: the store writes nothing while the body is being read.
-    await log()
-      .putSnapshot(at, body)
-      .finally(() => body.destroy());
+    const written = writeSnapshot(tree, logId(), { large: 'by-hash' });
+    const { position: at } = written;
+    await withItsBlobs(log(), written, (body) => log().putSnapshot(at, body));
     this.#snapshotAt = at;
     counts.snapshots++;
     logger.info('snapshot', { position: at, tookMs: Math.round(clock.monotonicMs() - startedMs) });

@@ -14,6 +14,7 @@ import {
   type TreeStore,
   writeSnapshot,
 } from '../tree/index.ts';
+import { withItsBlobs } from './blobs.ts';
 import type { Divergences } from './divergences.ts';
 import { type Edit, editOf } from './edits.ts';
 import { latestSnapshot, logIdOf, RefusedError, recordAfter } from './origin.ts';
@@ -118,11 +119,12 @@ export class Joining {
   async #begin(log: ChangeLog): Promise<void> {
     const { store, name, clock, random, logger, logUrl } = this.#parts;
     const logId = uuid(random);
-    const snapshot = await hashOf(writeSnapshot(store.tree, logId).body);
+    const written = () => writeSnapshot(store.tree, logId, { large: 'by-hash' });
+    const snapshot = await withItsBlobs(log, written(), hashOf);
     // The same bytes once more: a snapshot depends on nothing but the tree, and nobody changes that before it has joined.
     await log.putBlob(
       snapshot.hash,
-      generatedSource(snapshot.size, () => writeSnapshot(store.tree, logId).body),
+      generatedSource(snapshot.size, () => written().body),
     );
     const { digest } = store.tree;
     const at = new Date(clock.now()).toISOString();

@@ -78,6 +78,7 @@ describe('files changed by hand', () => {
     await back.node.catchUp();
     assert.deepEqual([read(back.node, 'x'), read(back.node, 'new'), read(back.node, 'z')], ['1', undefined, '3']);
     assert.equal(a.node.position, back.node.position);
+    await back.node.written();
     const aside = readdirSync(path.join(b.dataDir, 'cluster')).find((name) => name.startsWith('aside-'));
     assert.equal(onDisk(b.dataDir, `cluster/${aside}/x`), 'edited');
   });
@@ -169,6 +170,7 @@ describe('when a tree is not what the log says', () => {
   it('a node that died before it was mended is mended when it comes back, and spreads nothing', async () => {
     const a = await cluster.start('a', { files: { x: '1' } });
     const b = await cluster.start('b');
+    await b.node.written();
     tamper(b.node, 'x', 'wrong');
     // From here on it cannot ask the log how to mend itself.
     b.log.partitioned = true;

@@ -316,6 +316,7 @@ describe('joining', () => {
     const b = await cluster.start('b');
     assert.equal(b.node.logId, a.node.logId);
     assert.equal(b.node.digest, a.node.digest);
+    await b.node.written();
     assert.equal(readFileSync(path.join(b.dataDir, 'workspaces/w/y.xml'), 'utf8'), '<y/>');
   });
 
@@ -374,6 +375,7 @@ describe('joining', () => {
     });
     const b = await cluster.start('b', { adopt: true });
     await b.node.catchUp();
+    await b.node.written();
     assert.equal(b.node.digest, a.node.digest);
     const aside = readdirSync(path.join(b.dataDir, 'cluster')).find((name) => name.startsWith('aside-'));
     const kept = (name: string) => readFileSync(path.join(b.dataDir, 'cluster', aside!, name), 'utf8');

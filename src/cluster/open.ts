@@ -81,7 +81,7 @@ export async function openNode(options: OpenNodeOptions): Promise<ClusterNode> {
     clock,
     system,
     keepHashesFrom: keepCachesFrom,
-    fetchBlob: (hash) => fetchBlob(link.get(), hash),
+    fetchBlob: (hash, from) => fetchBlob(link.get(), hash, from),
     onTrouble: (reason) =>
       reason === undefined ? logger.info('disk-recovered') : logger.error('disk-failed', { reason }),
   });

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { ChangeLog } from '../log/index.ts';
 import { decodeRecord, type Position, readSnapshot, type Snapshot, START, type TreeRecord } from '../tree/index.ts';
+import { fetchBlob } from './blobs.ts';
 
 /** This node and this log must not come together; the text says why, and what an operator can do. */
 export class RefusedError extends Error {
@@ -13,7 +14,7 @@ export class RefusedError extends Error {
 /** The latest snapshot, or the one that the log began with. `discard` is for who does not read its files. */
 export async function latestSnapshot(log: ChangeLog): Promise<Snapshot & { discard(): void }> {
   const body = (await log.latestSnapshot())?.body ?? (await genesisBody(log));
-  const snapshot = await readSnapshot(body);
+  const snapshot = await readSnapshot(body, (hash, from) => fetchBlob(log, hash, from));
   return { ...snapshot, discard: () => body.destroy() };
 }
 

@@ -7,6 +7,7 @@ import {
   decodeRecord,
   type FileOperation,
   listSnapshot,
+  type OpenBlob,
   type Position,
   type Snapshot,
   type SnapshotFile,
@@ -14,6 +15,7 @@ import {
   type TreePath,
   type TreeStore,
 } from '../tree/index.ts';
+import { fetchBlob } from './blobs.ts';
 import { latestSnapshot } from './origin.ts';
 
 export interface Rebuilt {
@@ -37,9 +39,12 @@ export async function rebuild(parts: {
   readonly signal: AbortSignal;
 }): Promise<Rebuilt> {
   const { log, store, logId, upTo, signal } = parts;
-  const tree = await listSnapshot(await latestSnapshot(log));
+  const base = await latestSnapshot(log);
+  /** What is long: it is not held in memory. */
+  const blobs = new Set(base.blobs.map(({ hash }) => hash));
+  const tree = await listSnapshot(base);
   const contents = new Map<ContentHash, Uint8Array>();
-  await replay(log, { tree, upTo, contents, signal });
+  await replay(log, { tree, upTo, contents, blobs, signal });
 
   const drift = await store.drift();
   const touched = new Set([...drift.changed, ...drift.removed]);
@@ -49,19 +54,29 @@ export async function rebuild(parts: {
   const surplus = [...store.tree.walk()].map(([path]) => path).filter((path) => tree.stat(path) === undefined);
   const differing = [...new Set([...missing.map(([path]) => path), ...surplus, ...drift.added])].sort();
 
-  await collect(log, { wanted: new Set(missing.map(([, hash]) => hash)), contents });
+  await collect(log, { wanted: new Set(missing.map(([, hash]) => hash)), blobs, contents });
+  const absent = new Set(missing.map(([path]) => path));
+  const openBlob: OpenBlob = (hash, from) => fetchBlob(log, hash, from);
   const snapshot: Snapshot = {
     logId,
     position: tree.position,
     digest: tree.digest,
+    blobs: [],
+    openBlob,
     async *files(): AsyncIterable<SnapshotFile> {
       for (const [path, { hash, size }] of tree.walk()) {
-        const bytes = contents.get(hash) ?? store.readDisk(path);
-        if (!bytes) throw new Error(`${path} has gone while the tree was being mended`);
-        yield { path, size, bytes, body: Readable.from([bytes]) };
+        const bytes = contents.get(hash);
+        // What is here is told by its hash, and stays where it is; what is long comes out of the log when it is asked for.
+        if (bytes !== undefined) yield { path, size, hash, bytes, body: Readable.from([bytes]) };
+        else if (blobs.has(hash) || !absent.has(path)) yield { path, size, hash, bytes, body: contentsOf(path, hash) };
+        else throw new Error(`the contents of ${path} are nowhere to be found`);
       }
     },
   };
+  async function* contentsOf(path: TreePath, hash: ContentHash): AsyncGenerator<Uint8Array> {
+    if (blobs.has(hash)) yield* await openBlob(hash);
+    else yield store.readDisk(path)!;
+  }
   return { snapshot, differing, tree };
 }
 
@@ -72,13 +87,19 @@ async function replay(
     readonly tree: Tree;
     readonly upTo: Position;
     readonly contents: Map<ContentHash, Uint8Array>;
+    /** Taken out of records into here. */
+    readonly blobs: Set<ContentHash>;
     readonly signal: AbortSignal;
   },
 ): Promise<void> {
-  const { tree, upTo, contents, signal } = options;
+  const { tree, upTo, contents, blobs, signal } = options;
   if (tree.position >= upTo) return;
   const hashed = (operation: FileOperation): FileOperation => {
-    if (operation.kind !== 'put' || operation.content.kind !== 'inline') return operation;
+    if (operation.kind !== 'put') return operation;
+    if (operation.content.kind === 'blob') {
+      blobs.add(operation.content.hash);
+      return operation;
+    }
     const { bytes } = operation.content;
     const hash = contentHash(bytes);
     contents.set(hash, bytes);
@@ -94,24 +115,23 @@ async function replay(
   signal.throwIfAborted();
 }
 
-/** Gets contents from the snapshot, and what is not in there from the log's blobs. */
+/** Gets small contents from the snapshot, also long ones that are in the archive. */
 async function collect(
   log: ChangeLog,
-  options: { readonly wanted: ReadonlySet<ContentHash>; readonly contents: Map<ContentHash, Uint8Array> },
+  options: {
+    readonly wanted: ReadonlySet<ContentHash>;
+    readonly blobs: ReadonlySet<ContentHash>;
+    readonly contents: Map<ContentHash, Uint8Array>;
+  },
 ): Promise<void> {
-  const { wanted, contents } = options;
+  const { wanted, blobs, contents } = options;
   for (const hash of contents.keys()) if (!wanted.has(hash)) contents.delete(hash);
-  if (wanted.size === contents.size) return;
+  if ([...wanted].every((hash) => contents.has(hash) || blobs.has(hash))) return;
   const snapshot = await latestSnapshot(log);
   for await (const file of snapshot.files()) {
+    if (file.hash !== undefined) continue;
     const bytes = file.bytes ?? (await buffer(file.body));
     const hash = contentHash(bytes);
     if (wanted.has(hash)) contents.set(hash, bytes);
-  }
-  for (const hash of wanted) {
-    if (contents.has(hash)) continue;
-    const body = await log.getBlob(hash);
-    if (!body) throw new Error(`the log has lost the blob ${hash}`);
-    contents.set(hash, await buffer(body));
   }
 }

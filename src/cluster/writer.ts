@@ -8,6 +8,7 @@ import {
   contentHash,
   encodeRecord,
   type FileOperation,
+  INLINE_BYTES_MAX,
   type Position,
 } from '../tree/index.ts';
 import type { AppliedChange, RecentChanges } from './recent.ts';
@@ -49,8 +50,6 @@ export const GROUP_REQUESTS_MAX = 256;
 export const GROUP_BYTES_MAX = 1 << 20;
 /** A group takes no further request after evaluating for so long: other work waits meanwhile. */
 const GROUP_EVALUATION_MS_MAX = 10;
-/** Contents longer than this travel as blobs beside the log. */
-export const INLINE_BYTES_MAX = 64 * 1024;
 /** How often a request is evaluated before it is given up because others were always faster. */
 const ATTEMPTS_MAX = 60;
 const JITTER_MS_MAX = 50;

@@ -28,11 +28,16 @@ export interface FileSystem {
   list(folders: readonly string[]): Promise<readonly (Listing | NodeJS.ErrnoException)[]>;
   /** A whole file; undefined when it is longer than `bytesMax`. */
   readSync(file: string, bytesMax?: number): Uint8Array | undefined;
-  readStream(file: string): Readable;
+  /** From an offset on. */
+  readStream(file: string, from?: number): Readable;
   /** Undefined when there is nothing. Links are not followed. */
   stat(path: string): Promise<{ readonly kind: FileKind; readonly size: number; readonly links: number } | undefined>;
-  /** Creates or empties a file and writes it; its contents are durable when this resolves, its name need not be. */
-  write(file: string, body: Uint8Array | AsyncIterable<Uint8Array>): Promise<void>;
+  /**
+   * Creates or empties a file and writes it; its contents are durable when this resolves, its name need not be. What has come of a
+   * body that fails stays.
+   * @param from  so many bytes of the file that is there stay, and the body comes after them
+   */
+  write(file: string, body: Uint8Array | AsyncIterable<Uint8Array>, from?: number): Promise<void>;
   /** As `write`, for many small files at once: their syncs cost little more than one. */
   writeAll(files: readonly { readonly file: string; readonly bytes: Uint8Array }[]): Promise<void>;
   /** As `write`, from another file. */
@@ -45,8 +50,8 @@ export interface FileSystem {
   removeFolder(folder: string): Promise<void>;
   /** One level. */
   makeFolder(folder: string): Promise<void>;
-  /** Makes durable which names are in a folder. */
-  syncFolder(folder: string): Promise<void>;
+  /** Makes durable which names are in these folders; one that is not there is passed over. */
+  syncFolders(folders: readonly string[]): Promise<void>;
 }
 
 /** Calls at once: those of one moment share a message to the thread that carries them out. */

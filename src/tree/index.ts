@@ -15,14 +15,21 @@ export {
 } from './record.ts';
 export type { SkippedFile } from './scan.ts';
 export {
+  blobsOfSnapshot,
   listSnapshot,
+  type OpenBlob,
   readSnapshot,
   type Snapshot,
+  type SnapshotBlob,
+  type SnapshotBlobSource,
   SnapshotError,
   type SnapshotFile,
   type SnapshotHeader,
+  type SnapshotOptions,
+  type WrittenSnapshot,
   writeSnapshot,
 } from './snapshot.ts';
+export type { OpenFrom, StagedBlob } from './staging.ts';
 export { recordedLogId, StateFileError } from './state.ts';
 export { type Drift, type RestoreOptions, TreeStore, type TreeStoreOptions } from './store.ts';
 export { type FileStat, Tree, type TreeReader } from './tree.ts';

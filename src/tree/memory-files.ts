@@ -117,8 +117,8 @@ class MemoryFiles implements MemoryFileSystem {
     return bytes.length > bytesMax ? undefined : Buffer.from(bytes);
   }
 
-  readStream(file: string): Readable {
-    return Readable.from([this.readSync(file)!]);
+  readStream(file: string, from = 0): Readable {
+    return Readable.from([this.readSync(file)!.subarray(from)]);
   }
 
   async stat(path: string): Promise<{ kind: FileKind; size: number; links: number } | undefined> {
@@ -127,13 +127,19 @@ class MemoryFiles implements MemoryFileSystem {
     return { kind: node.kind, size: node.kind === 'file' ? node.bytes.length : 0, links: 1 };
   }
 
-  async write(file: string, body: Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
-    const chunks: Uint8Array[] = [];
-    if (body instanceof Uint8Array) chunks.push(body);
-    else for await (const chunk of body) chunks.push(chunk);
+  async write(file: string, body: Uint8Array | AsyncIterable<Uint8Array>, from = 0): Promise<void> {
+    const chunks: Uint8Array[] = from > 0 ? [this.readSync(file)!.subarray(0, from)] : [];
+    const write = (bytes: Uint8Array) => this.#step(`write ${file}`, (names) => this.#create(names, file, bytes));
+    try {
+      if (body instanceof Uint8Array) chunks.push(body);
+      else for await (const chunk of body) chunks.push(chunk);
+    } catch (error) {
+      write(Buffer.concat(chunks));
+      throw error;
+    }
     const bytes = Buffer.concat(chunks);
-    for (const part of [bytes.subarray(0, bytes.length / 2), bytes])
-      this.#step(`write ${file}`, (names) => this.#create(names, file, part));
+    write(bytes.subarray(0, bytes.length / 2));
+    write(bytes);
   }
 
   async writeAll(files: readonly { file: string; bytes: Uint8Array }[]): Promise<void> {
@@ -190,10 +196,12 @@ class MemoryFiles implements MemoryFileSystem {
     });
   }
 
-  async syncFolder(folder: string): Promise<void> {
-    this.#need(folder, 'folder');
-    this.#step(`sync ${folder}`, () => {});
-    this.#journal = [this.#names];
+  async syncFolders(folders: readonly string[]): Promise<void> {
+    for (const folder of folders) {
+      if (!this.#names.has(folder)) continue;
+      this.#step(`sync ${folder}`, () => {});
+    }
+    if (folders.length > 0) this.#journal = [this.#names];
   }
 
   #step(what: string, run: (names: Map<string, Node>) => void): void {

@@ -92,7 +92,7 @@ export const nodeFileSystem: FileSystem = {
     }
   },
 
-  readStream: (file) => fs.createReadStream(file, { highWaterMark: 256 * 1024 }),
+  readStream: (file, start = 0) => fs.createReadStream(file, { start, highWaterMark: 256 * 1024 }),
 
   async stat(path) {
     try {
@@ -104,12 +104,22 @@ export const nodeFileSystem: FileSystem = {
     }
   },
 
-  async write(file, body) {
-    if (body instanceof Uint8Array) return disk.run({ kind: 'write-all', files: [{ file, bytes: alone(body) }] });
-    const handle = await fs.promises.open(file, 'w');
+  async write(file, body, from = 0) {
+    if (body instanceof Uint8Array && from === 0)
+      return disk.run({ kind: 'write-all', files: [{ file, bytes: alone(body) }] });
+    const handle = await fs.promises.open(file, from > 0 ? 'r+' : 'w');
     try {
-      for await (const chunk of body) await handle.writeFile(chunk);
+      let at = from;
+      if (from > 0) await handle.truncate(from);
+      for await (const chunk of body instanceof Uint8Array ? [body] : body)
+        for (let done = 0; done < chunk.length; ) {
+          const { bytesWritten } = await handle.write(chunk, done, chunk.length - done, at);
+          done += bytesWritten;
+          at += bytesWritten;
+        }
       await handle.datasync();
+    } catch (error) {
+      throw naming(error, file);
     } finally {
       await handle.close();
     }
@@ -121,7 +131,13 @@ export const nodeFileSystem: FileSystem = {
   async copy(from, to) {
     await fs.promises.copyFile(from, to, fs.constants.COPYFILE_FICLONE);
     const handle = await fs.promises.open(to, 'r');
-    await handle.sync().finally(() => handle.close());
+    try {
+      await handle.sync();
+    } catch (error) {
+      throw naming(error, to);
+    } finally {
+      await handle.close();
+    }
   },
 
   link: (from, to) => disk.run({ kind: 'link', from, to }),
@@ -129,8 +145,15 @@ export const nodeFileSystem: FileSystem = {
   removeFile: (path) => disk.run({ kind: 'remove-file', path }),
   removeFolder: (path) => disk.run({ kind: 'remove-folder', path }),
   makeFolder: (path) => disk.run({ kind: 'make-folder', path }),
-  syncFolder: (path) => disk.run({ kind: 'sync-folder', path }),
+  syncFolders: (paths) => disk.run({ kind: 'sync-folders', paths }),
 };
+
+/** Errors of calls on an open file do not say which one. */
+function naming(error: unknown, file: string): unknown {
+  if (error instanceof Error && codeOf(error) !== undefined && !error.message.includes(file))
+    error.message += ` '${file}'`;
+  return error;
+}
 
 /** A message carries the whole memory that its bytes are a part of: a small part of a large one is copied out. */
 function alone(bytes: Uint8Array): Uint8Array {

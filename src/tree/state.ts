@@ -88,5 +88,5 @@ export async function writeState(system: FileSystem, file: string, state: StoreS
   await makeFolders(system, folder);
   await system.write(`${file}.tmp`, Buffer.from(`${JSON.stringify({ format: STATE_FORMAT, ...state }, null, 2)}\n`));
   await system.rename(`${file}.tmp`, file);
-  await system.syncFolder(folder);
+  await system.syncFolders([folder]);
 }

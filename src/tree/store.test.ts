@@ -14,11 +14,14 @@ import { tmpdir } from 'node:os';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { REAL_DATA } from '../../test/real-data.ts';
 import type { Clock } from '../base/index.ts';
 import { contentHash } from './digest.ts';
 import {
+  blobsOfSnapshot,
+  INLINE_BYTES_MAX,
   listSnapshot,
   readSnapshot,
   SnapshotError,
@@ -63,6 +66,7 @@ async function openBound(files: Record<string, string> = {}): Promise<{ system: 
   const system = memory(files);
   const store = await open(system);
   await store.bind('log-1');
+  await store.flush();
   return { system, store };
 }
 
@@ -226,7 +230,7 @@ describe('writing behind', () => {
       throw Object.assign(new Error('EIO: broken'), { code: 'EIO' });
     };
     store.tree.apply(at(1), [put('a', '1')]);
-    await new Promise((resolve) => setImmediate(resolve));
+    while (store.trouble === undefined) await new Promise((resolve) => setImmediate(resolve));
     assert.equal(store.persisted, 0);
     assert.match(store.trouble!, /EIO/);
     await assert.rejects(store.close(), /EIO/);
@@ -284,6 +288,7 @@ describe('a crash', () => {
               const system = memory(first);
               const store = await open(system);
               await store.bind('log-1');
+              await store.flush();
               let steps = 0;
               const dead = new Error('dead');
               let crashed = false;
@@ -338,15 +343,6 @@ describe('a crash', () => {
       );
       assert.ok(crashes > 500, `${crashes} crashes`);
     });
-
-  /** Resolves when the file system has died; the store, which only knows a failing disk, is closed. */
-  async function stopped(isDead: () => boolean, store: TreeStore): Promise<void> {
-    while (!isDead()) {
-      await new Promise((resolve) => setImmediate(resolve));
-      if (store.unwritten === 0 && !isDead()) return new Promise(() => {});
-    }
-    await store.close().catch(() => {});
-  }
 });
 
 describe('blobs', () => {
@@ -355,7 +351,7 @@ describe('blobs', () => {
   it('are put at their place from where they were staged', async () => {
     const { system, store } = await openBound();
     const content = blob('raster') as Extract<Content, { kind: 'blob' }>;
-    await store.stageBlob(content.hash, Readable.from([bytes('ras'), bytes('ter')]));
+    await store.stageBlob(content.hash, () => Readable.from([bytes('ras'), bytes('ter')]));
     store.tree.apply(at(1), [
       { kind: 'put', path: treePath('data/a.tif'), content },
       { kind: 'put', path: treePath('data/b.tif'), content },
@@ -389,7 +385,10 @@ describe('blobs', () => {
   it('with other bytes than announced are not staged', async () => {
     const { store } = await openBound();
     const { hash } = blob('raster') as { hash: ReturnType<typeof contentHash> };
-    await assert.rejects(store.stageBlob(hash, Readable.from([bytes('x')])), /other bytes/);
+    await assert.rejects(
+      store.stageBlob(hash, () => Readable.from([bytes('x')])),
+      /other bytes/,
+    );
     assert.equal(await store.hasBlob(hash), false);
   });
 });
@@ -459,6 +458,95 @@ describe('a snapshot', () => {
     assert.equal(tree.digest, store.tree.digest);
   });
 
+  const big = 'x'.repeat(INLINE_BYTES_MAX + 1);
+  const withBig = { ...files, 'data/a.tif': `${big}a`, 'data/b.tif': `${big}b`, 'data/c.tif': `${big}a`, zz: 'last' };
+  const stored = (store: TreeStore) => {
+    const written = writeSnapshot(store.tree, 'log-1', { large: 'by-hash' });
+    const blobs = Promise.all(
+      written.blobs.map(async ({ hash, open: from }) => [hash, await buffer(from(0))] as const),
+    );
+    return { written, blobs };
+  };
+
+  it('by reference names long files, and is small', async () => {
+    const { store } = await openBound(withBig);
+    const { written, blobs } = stored(store);
+    assert.deepEqual(
+      written.blobs.map(({ path, size }) => [path, size]),
+      [
+        ['data/c.tif', big.length + 1],
+        ['data/b.tif', big.length + 1],
+      ],
+    );
+    const bytesOf = new Map(await blobs);
+    for (const { hash, open: from } of written.blobs) {
+      assert.equal(contentHash(bytesOf.get(hash)!), hash);
+      assert.ok((await buffer(from(70_000))).length === 0);
+      assert.deepEqual(await buffer(from(65_000)), bytesOf.get(hash)!.subarray(65_000));
+    }
+    const whole = await buffer(written.body);
+    assert.ok(whole.length < 2000, `${whole.length} bytes`);
+    const references = (await blobsOfSnapshot(Readable.from([whole]))).map(({ path, hash }) => [path, hash]);
+    assert.deepEqual(references, [
+      ['data/a.tif', contentHash(bytes(`${big}a`))],
+      ['data/b.tif', contentHash(bytes(`${big}b`))],
+      ['data/c.tif', contentHash(bytes(`${big}a`))],
+    ]);
+    const asked: string[] = [];
+    const read = () =>
+      readSnapshot(Readable.from([whole]), async (hash) => {
+        asked.push(hash);
+        return Readable.from([bytesOf.get(hash)]);
+      });
+    const found: Record<string, string> = {};
+    for await (const file of (await read()).files())
+      found[file.path] = (file.bytes === undefined ? await buffer(file.body) : Buffer.from(file.bytes)).toString();
+    assert.deepEqual(found, withBig);
+    assert.deepEqual(Object.keys(found), Object.keys(found).sort());
+    asked.length = 0;
+    assert.equal((await listSnapshot(await read())).digest, store.tree.digest);
+    assert.deepEqual(asked, []);
+  });
+
+  it('by reference restores a directory, asking only for what is not there', async () => {
+    const { store: source } = await openBound(withBig);
+    const { written, blobs } = stored(source);
+    const bytesOf = new Map(await blobs);
+    const asked: string[] = [];
+    const snapshot = await readSnapshot(written.body, async (hash) => {
+      asked.push(hash);
+      return Readable.from([bytesOf.get(hash)]);
+    });
+    const system = memory({ 'data/a.tif': `${big}a` });
+    const store = await open(system);
+    await store.restore(snapshot);
+    await store.flush();
+    assert.deepEqual(onDisk(system), withBig);
+    assert.deepEqual(asked, [contentHash(bytes(`${big}b`))]);
+  });
+
+  it('says what it needs, and is refused by who does not know that', async () => {
+    const { store } = await openBound(withBig);
+    const whole = zstdDecompressSync(await buffer(stored(store).written.body)).toString('latin1');
+    assert.match(whole, /"needs":\["blobs"\]/);
+    const other = zstdCompressSync(Buffer.from(whole.replace('["blobs"]', '["magic"]'), 'latin1'));
+    await assert.rejects(readSnapshot(Readable.from([other])), /newer version, one that knows: magic/);
+  });
+
+  for (const large of ['inside', 'by-hash'] as const)
+    it(`(${large}) of a directory that somebody has changed is refused, and names the file`, async () => {
+      for (const path of ['a.xml', 'data/b.tif']) {
+        const { system, store } = await openBound(withBig);
+        const text = withBig[path as keyof typeof withBig];
+        system.poke(`${DIR}/${path}`, `y${text.slice(1)}`);
+        const { body, blobs } = writeSnapshot(store.tree, 'l', { large });
+        const all = [...blobs.map(({ open: from }) => from(5)), body].map((each) => buffer(each));
+        await assert.rejects(Promise.all(all), new RegExp(`${path} is not on disk as`));
+        await Promise.allSettled(all);
+        await store.flush();
+      }
+    });
+
   it('damaged anywhere is refused', async () => {
     const { store } = await openBound(files);
     const whole = await buffer(writeSnapshot(store.tree, 'l').body);
@@ -498,10 +586,12 @@ describe('restoring', () => {
     const store = await open(system);
     const snapshot = await readSnapshot(writeSnapshot(source.tree, 'log-1').body);
     const steps: string[] = [];
-    system.onStep = (step) => steps.push(step);
+    system.onStep = (step) => void steps.push(step);
     const touched = await store.restore(snapshot, { keepIn: `${DIR}/cluster/kept` });
-    assert.ok(!steps.some((step) => step.includes('/a/x')));
     assert.deepEqual(inTree(store.tree), inTree(source.tree));
+    assert.equal(store.unwritten, 1);
+    await store.flush();
+    assert.ok(!steps.some((step) => step.includes('/a/x')));
     assert.deepEqual(onDisk(system), { ...inTree(source.tree), 'logs/x.log': 'local' });
     assert.deepEqual(store.recorded, { logId: 'log-1', position: 1, digest: source.tree.digest });
     assert.deepEqual(touched.map((each) => `${each.kind} ${'path' in each && each.path}`).sort(), [
@@ -529,23 +619,149 @@ describe('restoring', () => {
     system.poke(`${DIR}/b`, undefined);
     system.poke(`${DIR}/c`, 'new');
     await store.restore(await readSnapshot(Readable.from([snapshot])));
+    await store.flush();
     assert.deepEqual(onDisk(system), { a: '1', b: '2' });
   });
 
-  it('that breaks off leaves a directory that says so', async () => {
+  it('from a damaged snapshot changes nothing', async () => {
     const { store: source } = await openBound({ a: '1', b: '2' });
-    const whole = await buffer(writeSnapshot(source.tree, 'log-1').body);
     const { system, store } = await openBound({ a: '0' });
-    const bad = await readSnapshot(Readable.from([whole]));
+    const before = system.dump();
+    const bad = await readSnapshot(writeSnapshot(source.tree, 'log-1').body);
     await assert.rejects(store.restore({ ...bad, digest: store.tree.digest }), /damaged/);
-    assert.equal(store.incomplete, true);
+    assert.equal(store.incomplete, false);
+    await store.flush();
+    assert.deepEqual(system.dump(), before);
+  });
+
+  it('serves at once, takes records, and writes behind', async () => {
+    const { store: source } = await openBound({ a: '1', 'b/c': '2' });
+    const system = memory();
+    const store = await open(system);
+    await store.restore(await readSnapshot(writeSnapshot(source.tree, 'log-2').body));
+    assert.deepEqual(onDisk(system), {});
+    assert.deepEqual(inTree(store.tree), { a: '1', 'b/c': '2' });
+    assert.equal(store.waitingBytes, 2);
+    assert.equal(store.persisted, 0);
+    assert.equal(store.incomplete, false);
+    assert.equal(store.recorded?.logId, 'log-2');
+    store.tree.apply(at(1), [move('b', 'd'), put('a', '9')]);
+    assert.deepEqual(inTree(store.tree), { a: '9', 'd/c': '2' });
+    await store.flush();
+    assert.deepEqual(onDisk(system), { a: '9', 'd/c': '2' });
+    assert.deepEqual([store.waitingBytes, store.persisted], [0, 1]);
+  });
+
+  it('waits for the disk rather than hold more in memory than it may', async () => {
+    const many = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`f${n}`, 'x'.repeat(100)]));
+    const { store: source } = await openBound(many);
+    const system = memory();
+    const store = await TreeStore.open(DIR, { system, clock: eagerClock, waitingBytesMax: 1000 });
+    await store.restore(await readSnapshot(writeSnapshot(source.tree, 'log-1').body));
+    assert.ok(store.waitingBytes <= 1000, `${store.waitingBytes}`);
+    assert.ok(Object.keys(onDisk(system)).length >= 40);
+    assert.equal((await open(system.afterCrash())).incomplete, true);
+    await store.flush();
+    assert.deepEqual(onDisk(system), many);
+  });
+
+  for (const kind of ['process', 'power'] as const)
+    it(`that a crash of the ${kind} interrupts, at any step, is begun again and ends well`, async () => {
+      const big = 'x'.repeat(INLINE_BYTES_MAX + 1);
+      const target = { 'a/x': '1', 'a/y': 'new', b: 'file', 'c/d': big, 'e/f/g': '4', 'h/big': `${big}2` };
+      const { store: source } = await openBound(target);
+      source.tree.apply(at(1), []);
+      const blobs = new Map(Object.values(target).map((text) => [contentHash(bytes(text)), bytes(text)]));
+      const whole = await buffer(writeSnapshot(source.tree, 'log-1', { large: 'by-hash' }).body);
+      const snapshot = () => readSnapshot(Readable.from([whole]), async (hash) => Readable.from([blobs.get(hash)]));
+      const before = { 'a/x': '1', 'a/y': 'old', 'b/was': 'a folder', c: 'was a file', gone: '!' };
+      const later = [put('e/f/g', '5'), move('a', 'z'), put('new', big)];
+      const model = new Tree();
+      model.apply(at(1), [...Object.entries(target).map(([path, text]) => put(path, text)), ...later]);
+      const dice = fc.sample(fc.double({ min: 0, max: 0.999, noNaN: true }), 4000).values();
+      const random = kind === 'power' ? () => dice.next().value! : undefined;
+      let interrupted = 0;
+      for (let crashAt = 0; ; crashAt++) {
+        const system = memory(before);
+        const store = await TreeStore.open(DIR, { system, clock: eagerClock, waitingBytesMax: crashAt % 2 ? 0 : 1e6 });
+        let steps = 0;
+        let crashed = false;
+        system.onStep = () => {
+          if (crashed || steps++ >= crashAt) {
+            crashed = true;
+            throw new Error('dead');
+          }
+        };
+        let finished = false;
+        const running = snapshot()
+          .then((read) => store.restore(read, { keepIn: `${DIR}/cluster/aside` }))
+          .then(() => {
+            store.tree.apply(at(2), later);
+            return store.flush();
+          })
+          .catch(() => {})
+          .finally(() => {
+            finished = true;
+          });
+        while (!crashed && !finished) await new Promise((resolve) => setImmediate(resolve));
+        if (crashed) await store.close().catch(() => {});
+        await running;
+        system.onStep = undefined;
+        const disk = system.afterCrash(random);
+        const second = await open(disk);
+        if (second.incomplete) interrupted++;
+        if (second.incomplete || second.recorded === undefined) {
+          if (second.recorded === undefined && !second.incomplete)
+            assert.ok(Object.keys(before).every((path) => onDisk(disk)[path] !== undefined));
+          await second.restore(await snapshot());
+        }
+        if (second.tree.position === 1) second.tree.apply(at(2), later);
+        await second.flush();
+        assert.equal(second.tree.digest, model.digest, `crash at ${crashAt}`);
+        assert.deepEqual(inTree(second.tree), inTree(model));
+        assert.deepEqual(onDisk(disk), inTree(model));
+        if (!crashed) break;
+      }
+      assert.ok(interrupted > 10, `${interrupted}`);
+    });
+
+  it('goes on with a blob that broke off', async () => {
+    const big = 'x'.repeat(300_000);
+    const { store: source } = await openBound({ big });
+    const whole = await buffer(writeSnapshot(source.tree, 'log-1', { large: 'by-hash' }).body);
+    const asked: number[] = [];
+    let left = 2;
+    const snapshot = () =>
+      readSnapshot(Readable.from([whole]), async (_hash, from = 0) => {
+        asked.push(from);
+        return (async function* () {
+          yield bytes(big.slice(from, from + 100_000));
+          if (left-- > 0) throw new Error('the connection is gone');
+          yield bytes(big.slice(from + 100_000));
+        })();
+      });
+    const system = memory();
+    const store = await open(system);
+    await assert.rejects(store.restore(await snapshot()), /connection/);
+    assert.equal(store.incomplete, false);
     const again = await open(system);
-    assert.equal(again.incomplete, true);
-    await again.restore(await readSnapshot(Readable.from([whole])));
-    assert.equal(again.incomplete, false);
-    assert.deepEqual(onDisk(system), { a: '1', b: '2' });
+    await assert.rejects(again.restore(await snapshot()), /connection/);
+    await again.restore(await snapshot());
+    assert.deepEqual(asked, [0, 100_000, 200_000]);
+    await again.close();
+    assert.deepEqual(onDisk(system), { big });
+    assert.deepEqual(Object.keys(system.dump()), ['/data/big', '/data/cluster/state.json']);
   });
 });
+
+/** Resolves when the file system has died; the store, which only knows a failing disk, is closed. */
+async function stopped(isDead: () => boolean, store: TreeStore): Promise<void> {
+  while (!isDead()) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (store.unwritten === 0 && !isDead()) return new Promise(() => {});
+  }
+  await store.close().catch(() => {});
+}
 
 describe('drift', () => {
   it('is what somebody changed by hand', async () => {

@@ -1,17 +1,17 @@
-import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { type Clock, messageOf, systemClock, UnavailableError } from '../base/index.ts';
 import { contentHash, digestOf, EMPTY_DIGEST } from './digest.ts';
-import { codeOf, type FileSystem, makeFolders } from './files.ts';
+import { codeOf, type FileSystem } from './files.ts';
 import { type Effect, type FileEntry, Files, type Touched } from './folder.ts';
 import { HashKeeper } from './hash-keeper.ts';
 import { nodeFileSystem } from './node-files.ts';
 import { isWithin } from './path.ts';
 import { type Scan, type SkippedFile, scanFolder } from './scan.ts';
-import type { Snapshot } from './snapshot.ts';
+import type { Snapshot, SnapshotFile } from './snapshot.ts';
+import { type OpenFrom, type StagedBlob, Staging } from './staging.ts';
 import { readState, type StoreState } from './state.ts';
 import { type Backing, type Frozen, type RecordWork, Tree } from './tree.ts';
-import { type Content, type ContentHash, type Position, START, type TreePath } from './types.ts';
+import { type ContentHash, INLINE_BYTES_MAX, type Position, START, type TreePath } from './types.ts';
 import { WriteBehind } from './writer.ts';
 
 export interface TreeStoreOptions {
@@ -21,8 +21,10 @@ export interface TreeStoreOptions {
   readonly system?: FileSystem;
   /** For the pauses between attempts on a failing disk. */
   readonly clock?: Clock;
-  /** Gives the bytes of a blob that was not staged. */
-  readonly fetchBlob?: (hash: ContentHash) => Promise<Readable>;
+  /** Gives the bytes of a blob that was not staged, from an offset on. */
+  readonly fetchBlob?: (hash: ContentHash, from: number) => Promise<AsyncIterable<Uint8Array>>;
+  /** Default: 256 MiB. */
+  readonly waitingBytesMax?: number;
   /**
    * The hashes of files are kept in `cluster/cache/hashes` when so many would have to be read at the next start.
    * Default: 1000.
@@ -51,8 +53,17 @@ export interface RestoreOptions {
 
 const KEEP_HASHES_FROM = 1000;
 
-/** Small files of a snapshot are written in portions of so many bytes. */
-const RESTORE_BYTES = 32 * 1024 * 1024;
+/** What a scan found. */
+interface OnDisk {
+  readonly files: Files;
+  /** Where long files lie, by their contents. */
+  readonly places: ReadonlyMap<ContentHash, TreePath>;
+}
+
+const WAITING_BYTES_MAX = 256 * 1024 * 1024;
+
+/** What a disk says when it is full, broken, or must not be written to. */
+const DISK_FAILURES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EACCES', 'EPERM', 'EMFILE']);
 
 /**
  * A data directory as a replicated tree. Opening it reads every file of the tree that is not as it was when it was last read,
@@ -68,17 +79,20 @@ export class TreeStore {
    * already; applying the records up to here makes the tree right.
    */
   readonly comparableFrom: Position;
+  /** Contents that may wait in memory for the disk; who writes should not add to more. Bytes. */
+  readonly waitingBytesMax: number;
   readonly #dir: string;
   readonly #clusterDir: string;
   readonly #options: TreeStoreOptions;
   readonly #system: FileSystem;
   readonly #writer: WriteBehind;
   readonly #hashes: HashKeeper;
-  /** Blobs that were staged for records that are not applied yet. */
-  readonly #expected = new Set<ContentHash>();
-  #stages = 0;
-  /** Ends when no staged blob is being removed. */
-  #dropping: Promise<void> = Promise.resolve();
+  readonly #staging: Staging;
+  /** Staged for a snapshot, and on their way to their places. */
+  readonly #unplaced: StagedBlob[] = [];
+  #stagingTrouble: string | undefined;
+  /** A snapshot is being read, to replace the tree. */
+  #replacing = false;
 
   /**
    * @param dir  absolute; need not exist
@@ -123,6 +137,8 @@ export class TreeStore {
     this.#clusterDir = clusterDir;
     this.#options = options;
     this.#system = options.system ?? nodeFileSystem;
+    this.#staging = new Staging(this.#system, `${clusterDir}/blobs`);
+    this.waitingBytesMax = options.waitingBytesMax ?? WAITING_BYTES_MAX;
     this.skipped = scan.skipped;
     this.comparableFrom = state?.writing?.upTo ?? state?.position ?? START;
     this.#writer = new WriteBehind({
@@ -138,44 +154,48 @@ export class TreeStore {
         this.#hashes.wrote(1);
         if (entry.pending === content) entry.pending = undefined;
       },
-      onIdle: () => {
-        this.#hashes.idle();
-        return this.#dropBlobs();
-      },
-      onTrouble: options.onTrouble ?? (() => {}),
+      onIdle: () => this.#onIdle(),
+      onTrouble: () => options.onTrouble?.(this.trouble),
     });
     const backing: Backing = {
       read: (path) => this.#read(path),
-      readBlob: (hash) => this.#system.readSync(this.#stagedFile(hash))!,
+      readBlob: (hash) => this.#system.readSync(this.#staging.file(hash))!,
       enqueue: (work) => this.#enqueue(work),
       freeze: () => this.#freeze(),
     };
     this.tree = new Tree({ files: scan.files, position: state?.position ?? START, backing, operationsDone });
   }
 
-  /** The state as last written to disk; undefined when this directory has followed no log yet. */
+  /** What log this directory follows, and how far it had come when that was last written down; undefined: none yet. */
   get recorded(): Pick<StoreState, 'logId' | 'position' | 'digest' | 'logDigest'> | undefined {
-    return this.#writer.state.logId === '' ? undefined : this.#writer.state;
+    const known = this.#writer.restoring ?? this.#writer.state;
+    return known.logId === '' ? undefined : known;
   }
 
   /** A restore was interrupted: the files are neither here nor there until another one has succeeded. */
   get incomplete(): boolean {
-    return this.#writer.state.restoring === true;
+    return this.#writer.restoring === undefined && this.#writer.state.restoring === true;
   }
 
   /** All records up to here are on disk. */
   get persisted(): Position {
-    return this.#writer.state.position;
+    const { restoring, state } = this.#writer;
+    return restoring !== undefined || state.restoring ? START : state.position;
   }
 
-  /** Records not yet on disk. */
+  /** Records not yet on disk; a snapshot counts as one. */
   get unwritten(): number {
     return this.#writer.unwritten;
   }
 
+  /** Contents in memory that wait for the disk. Bytes. */
+  get waitingBytes(): number {
+    return this.#writer.waitingBytes;
+  }
+
   /** What the disk says when it fails; undefined when all is well. */
   get trouble(): string | undefined {
-    return this.#writer.trouble;
+    return this.#writer.trouble ?? this.#stagingTrouble;
   }
 
   /** Resolves when everything applied so far is on disk. Waits as long as the disk fails. */
@@ -192,16 +212,17 @@ export class TreeStore {
   /** Makes this directory, as it is, the start of a log: the tree is at position 0 of it. */
   bind(logId: string): Promise<void> {
     return this.#quietly(async () => {
-      if (this.tree.position !== START)
-        throw new Error(`the directory is at position ${this.tree.position} of a log already`);
-      await this.#writer.replaceState({ logId, position: START, digest: this.tree.digest });
+      const { position, digest } = this.tree;
+      if (position !== START) throw new Error(`the directory is at position ${position} of a log already`);
+      this.#writer.enqueueRestore({ logId, position, digest, effects: [], keepIn: undefined });
     });
   }
 
   /** Makes this directory, as it is, one that has followed no log. */
   unbind(): Promise<void> {
     return this.#quietly(async () => {
-      await this.#writer.replaceState({ logId: '', position: START, digest: this.tree.digest });
+      const { digest } = this.tree;
+      this.#writer.enqueueRestore({ logId: '', position: START, digest, effects: [], keepIn: undefined });
       this.tree.replace(this.tree.layer, START);
     });
   }
@@ -227,79 +248,72 @@ export class TreeStore {
   }
 
   /** Whether a blob's bytes are here, ready to be put at their place. */
-  async hasBlob(hash: ContentHash): Promise<boolean> {
-    return (await this.#system.stat(this.#stagedFile(hash))) !== undefined;
+  hasBlob(hash: ContentHash): Promise<boolean> {
+    return this.#staging.has(hash);
   }
 
   /**
-   * Takes the bytes of a blob, before a record that puts it somewhere is applied.
+   * Takes the bytes of a blob, before a record that puts it somewhere is applied. What came of an earlier transfer that broke
+   * off is gone on with.
    * @throws Error  the bytes have another hash
    */
-  async stageBlob(hash: ContentHash, body: AsyncIterable<Uint8Array>): Promise<void> {
-    this.#expected.add(hash);
-    // What is there may be about to be removed.
-    await this.#dropping;
-    if (await this.hasBlob(hash)) return drain(body);
-    const folder = `${this.#clusterDir}/blobs`;
-    await makeFolders(this.#system, folder);
-    const temporary = `${folder}/${hash}.${++this.#stages}.tmp`;
-    const digest = createHash('sha256');
-    try {
-      await this.#system.write(temporary, hashing(body, digest));
-      const actual = digest.digest('hex');
-      if (actual !== hash) throw new Error(`the blob ${hash} came with other bytes: their hash is ${actual}`);
-      await this.#system.rename(temporary, this.#stagedFile(hash));
-      await this.#system.syncFolder(folder);
-    } catch (error) {
-      await this.#system.removeFile(temporary).catch(() => {});
-      throw error;
-    }
+  stageBlob(hash: ContentHash, open: OpenFrom): Promise<void> {
+    return this.#noting(() => this.#staging.take(hash, open));
+  }
+
+  /** Takes contents for a draft to name by their hash; they stay on disk, ready, until released. */
+  stage(body: AsyncIterable<Uint8Array>): Promise<StagedBlob> {
+    return this.#noting(() => this.#staging.takeUnknown(body));
   }
 
   /** The bytes of a staged blob. */
-  readStagedBlob(hash: ContentHash): Readable {
-    return this.#system.readStream(this.#stagedFile(hash));
+  readStagedBlob(hash: ContentHash, from = 0): Readable {
+    return this.#system.readStream(this.#staging.file(hash), from);
   }
 
   /**
-   * Makes tree and files those of a snapshot; only files that differ are written. Waits for what is pending.
+   * Makes the tree that of a snapshot, at once, and the files behind it; only those that differ are written. Waits for what is
+   * pending, and for the disk when more than `waitingBytesMax` would be in memory.
+   *
    * @returns what became of each file, for views of the tree
-   * @throws Error  the snapshot is damaged or the disk failed; the directory is `incomplete` then
+   * @throws Error  the snapshot is damaged, or a blob could not be had; nothing has happened then, or the directory is
+   *   `incomplete`
    */
   restore(snapshot: Snapshot, options: RestoreOptions = {}): Promise<Touched[]> {
     return this.#quietly(async () => {
       const { logId, position, digest } = snapshot;
+      const { keepIn } = options;
       const before = await this.#scan();
-      await this.#writer.replaceState({ ...this.#writer.state, writing: undefined, restoring: true });
+      this.skipped = before.skipped;
       const target = new Files();
-      const effects: Effect[] = [];
+      let effects: Effect[] = [];
       const put: Touched[] = [];
       const old = this.tree.layer;
       let bytesWaiting = 0;
-      const write = async () => {
-        if (options.keepIn !== undefined) await this.#keep(effects, options.keepIn);
-        await this.#writer.runNow(effects);
-        effects.length = 0;
-        bytesWaiting = 0;
-      };
-      for await (const file of snapshot.files()) {
-        const { path } = file;
-        const content: Content =
-          file.bytes !== undefined
-            ? { kind: 'inline', bytes: file.bytes }
-            : await this.#stageUnknown(file.size, file.body);
-        const hash = content.kind === 'inline' ? contentHash(content.bytes) : content.hash;
-        const entry: FileEntry = { hash, size: file.size, pending: content };
-        if (before.files.get(path)?.hash === hash) entry.pending = undefined;
-        else {
-          const steps: Effect[] = [];
-          before.files.put(path, entry, [], steps);
-          effects.push(...steps);
-          if (content.kind === 'inline') bytesWaiting += content.bytes.length;
+      const places = new Map<ContentHash, TreePath>();
+      for (const [path, { hash, size }] of before.files.within('')) if (size > INLINE_BYTES_MAX) places.set(hash, path);
+      const here = { files: before.files, places };
+      this.#replacing = true;
+      try {
+        for await (const file of snapshot.files()) {
+          const { path } = file;
+          const entry = await this.#entryOf(file, here, snapshot);
+          if (entry.pending !== undefined) {
+            const steps: Effect[] = [];
+            before.files.put(path, entry, [], steps);
+            effects.push(...steps);
+            if (entry.pending.kind === 'inline') bytesWaiting += entry.size;
+          }
+          if (old.get(path)?.hash !== entry.hash) put.push({ kind: 'put', path });
+          target.load(path, entry);
+          if (bytesWaiting > this.waitingBytesMax) {
+            await this.#writer.runNow({ effects, keepIn });
+            effects = [];
+            bytesWaiting = 0;
+          }
         }
-        if (old.get(path)?.hash !== hash) put.push({ kind: 'put', path });
-        target.load(path, entry);
-        if (bytesWaiting > RESTORE_BYTES) await write();
+      } finally {
+        this.#replacing = false;
       }
       if (digestOf(target.sum) !== digest)
         throw new Error(
@@ -309,11 +323,10 @@ export class TreeStore {
         if (target.get(path) === undefined) before.files.remove(path, [], effects);
       const deleted: Touched[] = [];
       for (const [path] of old.within('')) if (target.get(path) === undefined) deleted.push({ kind: 'deleted', path });
-      await write();
-      await this.#writer.replaceState({ logId, position, digest });
+      for (const effect of effects) if (effect.kind === 'put') this.#staging.applied(effect.entry.hash);
+      this.#stagingFailed(undefined);
+      this.#writer.enqueueRestore({ logId, position, digest, effects, keepIn });
       this.tree.replace(target, position);
-      await this.#dropBlobs();
-      this.#hashes.idle();
       return [...deleted, ...put];
     });
   }
@@ -324,11 +337,61 @@ export class TreeStore {
     return scanFolder(this.#system, this.#dir, { local: [this.#clusterDir], nowMs: clock.now() });
   }
 
+  /** A file of a snapshot; its contents are taken only when what is on disk is something else. */
+  async #entryOf(file: SnapshotFile, here: OnDisk, snapshot: Snapshot): Promise<FileEntry> {
+    const { path, size, bytes, body } = file;
+    const hash = file.hash ?? (bytes && contentHash(bytes));
+    const hashHere = here.files.get(path)?.hash;
+    if (hash !== undefined && hash === hashHere) return { hash, size, pending: undefined };
+    if (hash !== undefined && bytes !== undefined) return { hash, size, pending: { kind: 'inline', bytes } };
+    if (hash !== undefined) {
+      const elsewhere = here.places.get(hash);
+      const copied = elsewhere !== undefined && (await this.#stageCopy(hash, elsewhere));
+      if (!copied) await this.stageBlob(hash, (from) => snapshot.openBlob(hash, from));
+      return { hash, size, pending: { kind: 'blob', hash, size } };
+    }
+    const staged = await this.stage(body);
+    this.#unplaced.push(staged);
+    const same = staged.hash === hashHere;
+    return { hash: staged.hash, size, pending: same ? undefined : { kind: 'blob', hash: staged.hash, size } };
+  }
+
+  /** A long file that lies at another place already need not be sent. */
+  async #stageCopy(hash: ContentHash, path: TreePath): Promise<boolean> {
+    try {
+      await this.stageBlob(hash, (from) => this.#system.readStream(`${this.#dir}/${path}`, from));
+      return true;
+    } catch {
+      // It has been changed, or is gone.
+      return false;
+    }
+  }
+
   #enqueue(work: RecordWork): void {
-    if (this.#writer.state.logId === '')
-      throw new Error('the tree has to be bound to a log before records are applied');
-    for (const { effect } of work.steps) if (effect.kind === 'put') this.#expected.delete(effect.entry.hash);
+    if (this.recorded === undefined) throw new Error('the tree has to be bound to a log before records are applied');
+    if (this.#replacing) throw new Error(`record ${work.position} cannot be applied while the tree is being replaced`);
+    for (const { effect } of work.steps) if (effect.kind === 'put') this.#staging.applied(effect.entry.hash);
+    // Whatever could not be staged before is not needed, or is there by now.
+    this.#stagingFailed(undefined);
     this.#writer.enqueue(work);
+  }
+
+  /** Runs a step that writes staged files, and tells when the disk fails it. */
+  async #noting<T>(step: () => Promise<T>): Promise<T> {
+    try {
+      const result = await step();
+      this.#stagingFailed(undefined);
+      return result;
+    } catch (error) {
+      if (DISK_FAILURES.has(codeOf(error) ?? '')) this.#stagingFailed(messageOf(error));
+      throw error;
+    }
+  }
+
+  #stagingFailed(trouble: string | undefined): void {
+    if (trouble === this.#stagingTrouble) return;
+    this.#stagingTrouble = trouble;
+    this.#options.onTrouble?.(this.trouble);
   }
 
   /** Runs something while disk and tree agree and nothing is being written. Records may be applied meanwhile. */
@@ -367,67 +430,28 @@ export class TreeStore {
       quiet: hold.quiet,
       readSync: (path, bytesMax) => this.#system.readSync(hold.placeOf(path), bytesMax),
       readStream: (path) => this.#system.readStream(hold.placeOf(path)),
-      readBlobStream: (hash) => this.#system.readStream(this.#stagedFile(hash)),
+      readBlobStream: (hash) => this.#system.readStream(this.#staging.file(hash)),
       release: hold.release,
     };
   }
 
-  #stagedFile(hash: ContentHash): string {
-    return `${this.#clusterDir}/blobs/${hash}`;
-  }
-
   async #blobFile(hash: ContentHash): Promise<string> {
     if (!(await this.hasBlob(hash))) {
-      if (this.#options.fetchBlob === undefined) throw new Error(`the blob ${hash} is not here`);
-      await this.stageBlob(hash, await this.#options.fetchBlob(hash));
-      this.#expected.delete(hash);
+      const { fetchBlob } = this.#options;
+      if (fetchBlob === undefined) throw new Error(`the blob ${hash} is not here`);
+      await this.#staging.take(hash, (from) => fetchBlob(hash, from));
+      this.#staging.applied(hash);
     }
-    return this.#stagedFile(hash);
+    return this.#staging.file(hash);
   }
 
-  /** A long file of a snapshot goes to disk at once. */
-  async #stageUnknown(size: number, body: Readable): Promise<Content> {
-    const folder = `${this.#clusterDir}/blobs`;
-    await makeFolders(this.#system, folder);
-    const temporary = `${folder}/snapshot.${++this.#stages}.tmp`;
-    const digest = createHash('sha256');
-    await this.#system.write(temporary, hashing(body, digest));
-    const hash = digest.digest('hex') as ContentHash;
-    await this.#system.rename(temporary, this.#stagedFile(hash));
-    return { kind: 'blob', hash, size };
-  }
-
-  /** Removes staged blobs that nobody waits for. */
-  #dropBlobs(): Promise<void> {
-    this.#dropping = this.#dropping.then(() => this.#dropUnneeded());
-    return this.#dropping;
-  }
-
-  async #dropUnneeded(): Promise<void> {
-    const folder = `${this.#clusterDir}/blobs`;
-    try {
-      for (const { name } of this.#system.listSync(folder)) {
-        // A record that came meanwhile may put one of them at its place.
-        if (this.#writer.unwritten > 0) return;
-        if (!name.endsWith('.tmp') && !this.#expected.has(name as ContentHash))
-          await this.#system.removeFile(`${folder}/${name}`);
-      }
-    } catch {
-      // No such folder, or a file that stays for now.
-    }
-  }
-
-  /** Moves away what the steps would overwrite or remove. */
-  async #keep(effects: readonly Effect[], folder: string): Promise<void> {
-    for (const effect of effects) {
-      if (effect.kind === 'move' || effect.kind === 'pass') continue;
-      const { path } = effect;
-      const stat = await this.#system.stat(`${this.#dir}/${path}`);
-      if (stat === undefined) continue;
-      const kept = `${folder}/${path}`;
-      await makeFolders(this.#system, kept.slice(0, kept.lastIndexOf('/')));
-      await this.#system.rename(`${this.#dir}/${path}`, kept);
-    }
+  /** Everything is on disk: what was staged and waits for nothing can go. */
+  async #onIdle(): Promise<void> {
+    // Who reads a frozen tree may still want them.
+    if (this.#writer.held) return;
+    this.#hashes.idle();
+    for (const staged of this.#unplaced.splice(0)) staged.release();
+    await this.#staging.drop(() => this.#writer.unwritten > 0);
   }
 }
 
@@ -446,18 +470,4 @@ function differences(
   const unknown = (path: TreePath) => skipped.some((each) => isWithin(path, each.path));
   const removed = [...expected.keys()].filter((path) => actual.get(path) === undefined && !unknown(path));
   return { changed, added, removed };
-}
-
-async function* hashing(
-  body: AsyncIterable<Uint8Array>,
-  digest: ReturnType<typeof createHash>,
-): AsyncIterable<Uint8Array> {
-  for await (const chunk of body) {
-    digest.update(chunk);
-    yield chunk;
-  }
-}
-
-async function drain(body: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const _chunk of body);
 }

@@ -15,6 +15,9 @@ export type Position = number & { readonly __brand: 'Position' };
 
 export const START = 0 as Position;
 
+/** Contents longer than this travel as blobs beside the log: bytes. */
+export const INLINE_BYTES_MAX = 64 * 1024;
+
 /** Contents of a file: the bytes themselves, or, when large, a reference to a blob that travels beside the log. */
 export type Content =
   | { readonly kind: 'inline'; readonly bytes: Uint8Array }

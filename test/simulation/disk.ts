@@ -152,8 +152,8 @@ export class SimulatedDisk implements FileSystem {
     return bytes.length > bytesMax ? undefined : Buffer.from(bytes);
   }
 
-  readStream(file: string): Readable {
-    return Readable.from([this.readSync(file)!]);
+  readStream(file: string, from = 0): Readable {
+    return Readable.from([this.readSync(file)!.subarray(from)]);
   }
 
   async stat(path: string) {
@@ -163,8 +163,8 @@ export class SimulatedDisk implements FileSystem {
 
   // ---- writing
 
-  async write(file: string, body: Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
-    const chunks: Uint8Array[] = [];
+  async write(file: string, body: Uint8Array | AsyncIterable<Uint8Array>, from = 0): Promise<void> {
+    const chunks: Uint8Array[] = from > 0 ? [this.readSync(file)!.subarray(0, from)] : [];
     if (body instanceof Uint8Array) chunks.push(body);
     else for await (const chunk of body) chunks.push(chunk);
     const bytes = Buffer.concat(chunks);
@@ -227,7 +227,11 @@ export class SimulatedDisk implements FileSystem {
     this.#change([parent(folder), folder], [], (root) => put(root, folder, folderNode()));
   }
 
-  async syncFolder(folder: string): Promise<void> {
+  async syncFolders(folders: readonly string[]): Promise<void> {
+    for (const folder of folders) if (this.has(folder)) this.#syncFolder(folder);
+  }
+
+  #syncFolder(folder: string): void {
     need(this.#now, folder, 'folder');
     this.onStep?.({ kind: 'sync', path: folder });
     if (this.#options.negligence.names?.(folder)) return;

@@ -17,9 +17,11 @@ export async function contentsOfSnapshot(
   const found = new Map<ContentHash, Uint8Array>();
   for await (const file of snapshot.files()) {
     if (found.size === hashes.size) break;
+    // What is named by its hash need not be read to be known.
+    if (file.hash !== undefined && !hashes.has(file.hash)) continue;
     if (!sizes.has(file.size)) {
-      // What is long has to be read to its end before the next file.
-      if (file.bytes === undefined) file.body.resume();
+      // What is long and in the archive has to be read to its end before the next file.
+      if (file.bytes === undefined && file.hash === undefined) for await (const _chunk of file.body);
       continue;
     }
     const bytes = file.bytes ?? (await buffer(file.body));

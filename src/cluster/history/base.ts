@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { ChangeLog } from '../../log/index.ts';
 import { type Position, readSnapshot, type Snapshot, START } from '../../tree/index.ts';
+import { fetchBlob } from '../blobs.ts';
 import { HistoryTrimmedError } from './errors.ts';
 import type { LogReader } from './reader.ts';
 
@@ -17,14 +18,14 @@ export async function baseFor(reader: LogReader, position: Position): Promise<Ba
   const { log } = reader;
   const trimmed = await reader.trimmed();
   const found = await log.latestSnapshot(position);
-  if (found !== undefined && found.at >= trimmed) return open(found.body);
+  if (found !== undefined && found.at >= trimmed) return open(log, found.body);
   found?.body.destroy();
   if (trimmed > START) throw new HistoryTrimmedError(position, (trimmed + 1) as Position);
-  return open(await genesisBody(log, reader));
+  return open(log, await genesisBody(log, reader));
 }
 
-async function open(body: Readable): Promise<Base> {
-  const snapshot = await readSnapshot(body);
+async function open(log: ChangeLog, body: Readable): Promise<Base> {
+  const snapshot = await readSnapshot(body, (hash, from) => fetchBlob(log, hash, from));
   return { ...snapshot, discard: () => body.destroy() };
 }
 
