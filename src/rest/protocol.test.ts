@@ -1,9 +1,10 @@
 /** What holds for every endpoint: logins, methods, formats, bounds, and malformed input that changes nothing. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
-import { systemClock } from '../base/index.ts';
+import { silentLogger, systemClock } from '../base/index.ts';
 import type { Catalog } from '../catalog/index.ts';
 import { memoryLog } from '../log/index.ts';
 import { contentHash, treePath } from '../tree/index.ts';
@@ -415,4 +416,28 @@ describe('forwarding', () => {
       await primary.close();
     }
   });
+});
+
+test('a client that goes in the middle of a body is no failure of the server', async () => {
+  const errors: string[] = [];
+  const logger = { ...silentLogger, error: (event: string) => void errors.push(event) };
+  const own = await openTestApi({ dependencies: { logger } });
+  try {
+    await own.app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = own.app.server.address() as { port: number };
+    const answered = new Promise<void>((resolve) =>
+      own.app.server.once('request', (_, response) => response.once('close', resolve)),
+    );
+    const client = connect(port, '127.0.0.1');
+    client.on('error', () => {});
+    const head = ['PUT /geoserver/rest/resource/a.txt HTTP/1.1', 'host: h', 'x-user: admin', 'content-length: 1000'];
+    client.write(`${head.join('\r\n')}\r\n\r\nthe beginning`);
+    await once(own.app.server, 'request');
+    client.resetAndDestroy();
+    await answered;
+    assert.equal((await own.send('GET', '/resource/a.txt')).statusCode, 404);
+    assert.deepEqual(errors, []);
+  } finally {
+    await own.close();
+  }
 });

@@ -182,6 +182,8 @@ function renderError(error: unknown, at: { request: FastifyRequest; deps: RestDe
     if (error.code === 'unreachable') return text(503, error.message, { 'retry-after': '5' });
     return text(400, error.message);
   }
+  // Who asked has gone in the middle of the body: nothing of ours has failed, and nobody reads the answer.
+  if (isBrokenOff(at.request)) return text(400, 'The body broke off');
   at.deps.logger.error('rest-failed', {
     method: at.request.method,
     path: splitUrl(at.request.url).path,
@@ -189,6 +191,10 @@ function renderError(error: unknown, at: { request: FastifyRequest; deps: RestDe
     stack: error instanceof Error ? error.stack : undefined,
   });
   return text(500, 'The server failed to answer this request; its log says why');
+}
+
+function isBrokenOff({ raw }: FastifyRequest): boolean {
+  return raw.destroyed && !raw.complete;
 }
 
 /** A 404 without a text: wanted by the request, or by the settings. */
