@@ -56,6 +56,8 @@ export interface NodeParts {
 /** How long a read waits for the log's answer, and then for what is to be applied. */
 const READ_WAIT_MS_MAX = 10_000;
 const MEND_WAIT_MS_MAX = 60_000;
+/** How long a node that is being closed waits for the change under way. */
+const CLOSE_WRITER_MS_MAX = 1_000;
 /** How long somebody waits for this node's disk. */
 const WRITTEN_WAIT_MS_MAX = 30_000;
 /** Digests kept to compare with what other nodes announce. */
@@ -330,15 +332,20 @@ export class Node implements ClusterNode {
   }
 
   async #close(): Promise<void> {
-    await this.#writer.close();
+    const { clock, logger, store, divergences, catalogCache, link } = this.#parts;
+    // Who waits for a log that does not answer is told so when that log is closed.
+    await withinMs(clock, CLOSE_WRITER_MS_MAX, this.#writer.close(), 'the last change').catch(() => {});
     this.#closing.abort();
     this.#replica.waiters.rejectAll(new UnavailableError('closing', `node ${this.name} is shutting down`));
     await this.#loops;
     await this.#housekeeping.closed();
-    await this.#parts.divergences.saved();
-    await this.#parts.catalogCache.close();
-    await this.#parts.store.close();
-    await this.#parts.link.close();
+    await divergences.saved();
+    await catalogCache.close();
+    await store.close().catch((error) => {
+      // It is safe: the next start takes it out of the log.
+      logger.warn('closed-behind', { unwritten: store.unwritten, reason: messageOf(error) });
+    });
+    await link.close();
   }
 
   // ---- who may do what now
@@ -444,6 +451,11 @@ export class Node implements ClusterNode {
     });
   }
 
+  /** Not so while records are replayed after a crash: the tree holds files of later ones already. */
+  get #isComparable(): boolean {
+    return this.position >= this.#parts.joining.comparableFrom;
+  }
+
   #announcement(): NodeStatus {
     const { url, version, clock } = this.#parts;
     const { state, reason } = this.#condition();
@@ -453,7 +465,7 @@ export class Node implements ClusterNode {
       role: this.#role,
       version,
       position: this.position,
-      digest: this.digest,
+      digest: this.#isComparable ? this.digest : '',
       state,
       since: this.#since,
       ...(reason && { reason }),
@@ -482,7 +494,7 @@ export class Node implements ClusterNode {
 
   #remember(position: Position): void {
     if (this.#recentUpTo !== undefined && position > this.#recentUpTo) this.#recentUpTo = position;
-    this.#digests.set(position, this.digest);
+    if (this.#isComparable) this.#digests.set(position, this.digest);
     if (this.#digests.size > DIGESTS_KEPT) this.#digests.delete(this.#digests.keys().next().value!);
     if (this.#role === 'both') this.#housekeeping.applied(position);
   }
@@ -510,8 +522,8 @@ export class Node implements ClusterNode {
   /** Others at the same position must have the same tree; each compares with the log by itself, so this only tells. */
   #compare(peers: readonly NodeStatus[]): void {
     for (const { name, position, digest } of peers) {
-      // At 0 a node has not taken the state of the cluster yet.
-      const own = position === 0 ? undefined : this.#digests.get(position);
+      // At 0 a node has not taken the state of the cluster yet; without a digest it is still being put right after a crash.
+      const own = position === 0 || digest === '' ? undefined : this.#digests.get(position);
       if (name === this.name || own === undefined || own === digest || this.#alarms.has(name)) continue;
       this.#alarms.add(name);
       this.#counts.peersDiffered++;

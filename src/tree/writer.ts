@@ -12,6 +12,8 @@ import type { Digest, Position, TreePath } from './types.ts';
  */
 const BATCH_STEPS_MAX = 50_000;
 const RETRY_MS = { first: 100, most: 10_000 };
+/** So long a store that is being closed goes on writing. */
+const CLOSING_MS_MAX = 2000;
 /**
  * Records that come within this time share a batch, unless somebody waits for the disk: the syncs of a batch compete with
  * those of the log, on which every change waits.
@@ -182,16 +184,27 @@ export class WriteBehind {
       : [`${this.#options.dir}/${before}`, `${this.#options.dir}/${after}`];
   }
 
-  /** Writes what is pending. When the disk fails now, the rest is given up: it will come out of the log again. */
+  /**
+   * Writes what is pending, for two seconds at most: after a long catch-up that may be much.
+   * @throws when the disk fails or is late; the rest is given up, and will come out of the log again
+   */
   async close(): Promise<void> {
     const flushed = this.#trouble === undefined ? this.flush() : Promise.reject(new Error(this.#trouble));
     flushed.catch(() => {});
     this.#closing.abort();
     this.#gathering.abort();
     this.#start();
+    const inTime = new AbortController();
+    void this.#options.clock.sleep(CLOSING_MS_MAX, inTime.signal).then(
+      () => {
+        this.#broken ??= new Error(`${this.unwritten} records were not on disk after ${CLOSING_MS_MAX} ms`);
+      },
+      () => {},
+    );
     try {
       await flushed;
     } finally {
+      inTime.abort();
       this.#broken ??= new Error('the tree store has been closed');
       await this.#running;
     }
