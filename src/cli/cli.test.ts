@@ -140,5 +140,6 @@ test('whether trees are equal', () => {
   const node = (position: number, digest: string) => ({ position, digest }) as never;
   assert.equal(compareTrees([node(3, 'a'), node(3, 'a')]), 'equal');
   assert.equal(compareTrees([node(3, 'a'), node(2, 'b')]), 'catching-up');
+  assert.equal(compareTrees([node(3, 'a'), node(3, '')]), 'catching-up');
   assert.equal(compareTrees([node(3, 'a'), node(3, 'b'), node(2, 'c')]), 'differ');
 });

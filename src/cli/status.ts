@@ -116,9 +116,11 @@ const WATCH_MS = 1_000;
 const CLEAR_SCREEN = '\u001b[H\u001b[2J';
 
 export function compareTrees(nodes: Overview['nodes']): ClusterReport['trees'] {
-  for (const same of Map.groupBy(nodes, (node) => node.position).values())
+  // Without a digest: it replays records after a crash.
+  const whole = nodes.filter((node) => node.digest !== '');
+  for (const same of Map.groupBy(whole, (node) => node.position).values())
     if (new Set(same.map((node) => node.digest)).size > 1) return 'differ';
-  return new Set(nodes.map((node) => node.position)).size > 1 ? 'catching-up' : 'equal';
+  return whole.length < nodes.length || new Set(nodes.map((node) => node.position)).size > 1 ? 'catching-up' : 'equal';
 }
 
 export function statusTable(nodes: Overview['nodes']): string {

@@ -120,6 +120,32 @@ describe('files changed by hand', () => {
 });
 
 describe('when a tree is not what the log says', () => {
+  it('a node that replays records after a crash is not taken for one that differs', async () => {
+    const a = await cluster.start('a', { files: { x: '1' } });
+    const b = await cluster.start('b');
+    await put(a.node, 'x', '2');
+    const { position, digest } = a.node;
+    await put(a.node, 'x', '3');
+    await b.node.catchUp();
+    const { logId } = b.node;
+    await b.node.close();
+    // As a crash leaves it after the files of the last record have been written: the position is that of the record before.
+    const state = { format: 1, logId, position, digest, writing: { upTo: position + 1, operations: 0 } };
+    writeFileSync(path.join(b.dataDir, 'cluster/state.json'), JSON.stringify(state));
+    const again = await cluster.start('b', {
+      fault: (call) => (call === 'deliver' ? { kind: 'delay', replyMs: 1500 } : undefined),
+    });
+    await until('a hears of it', () =>
+      a.node.members().some((node) => node.name === 'b' && node.announcedAt > again.node.status().startedAt),
+    );
+    await until('it is in step', () => again.node.digest === a.node.digest && again.node.status().state === 'in-step');
+    for (const { events } of [a, again])
+      assert.deepEqual(
+        events.filter(({ event }) => event === 'peer-differs'),
+        [],
+      );
+  });
+
   /** Puts a file into a node's tree behind everybody's back. */
   const tamper = (node: ClusterNode, name: string, text: string) => {
     const { tree } = (node.catalog as Catalog).base;

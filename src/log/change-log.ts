@@ -35,6 +35,7 @@ export interface NodeStatus {
   readonly role: 'both' | 'replica' | 'paused';
   readonly version: string;
   readonly position: Position;
+  /** Of its tree at `position`; empty while that says nothing, because records are replayed after a crash. */
   readonly digest: string;
   readonly state: NodeState;
   /** ISO 8601: when that state began. */
