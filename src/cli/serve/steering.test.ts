@@ -256,7 +256,7 @@ test('a file that is edited by hand is noticed; nonsense in it changes nothing',
 
 test('a node is opened again behind the same port, by another name and on another way to the log', async () => {
   const a = await open('A');
-  const b = await open('B', { log: `ws://127.0.0.1:${a.port}`, name: 'B' }, '# b\n');
+  const b = await open('B', { log: `ws://127.0.0.1:${a.port}`, name: 'B', adopt: true }, '# b\n');
   assert.equal((await send(a, 'POST', '/workspaces', '<workspace><name>one</name></workspace>')).status, 201);
 
   // Somebody reads all the time, and is never turned away.
@@ -311,6 +311,7 @@ test('a node is opened again behind the same port, by another name and on anothe
     const works = await send(b, 'POST', '/workspaces', `<workspace><name>${name}</name></workspace>`);
     assert.equal(works.status, 201, await works.text());
   }
+  assert.ok(!existsSync(path.join(path.dirname(b.file), 'log')), 'a log was begun, and left');
   await b.close();
   await a.close();
 });

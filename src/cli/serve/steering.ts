@@ -1,9 +1,10 @@
+import { rmSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, UserError } from '../../base/index.ts';
 import type { ClusterNode, Role } from '../../cluster/index.ts';
 import type { ClusterSettings, SettingsChange } from '../../rest/index.ts';
-import { DISCOVERED_LOG } from '../find-log.ts';
+import { DISCOVERED_LOG, holdsLogAlready } from '../find-log.ts';
 import { normalized, SETTING_KEYS, settingKey, withoutSecrets } from './keys.ts';
 import {
   editProperties,
@@ -342,6 +343,13 @@ export class Steering implements ClusterSettings {
     const former = { settings: this.#settings, log: this.#log, running: this.#running };
     const options = this.#withName(next);
     let log = former.log;
+    const heldOne = holdsLogAlready(host.clusterDir);
+    const letGo = async () => {
+      if (log === former.log) return;
+      await log.close();
+      // A log that was begun for this attempt is nobody's.
+      if (!heldOne) rmSync(path.join(host.clusterDir, 'log'), { recursive: true, force: true });
+    };
     try {
       if (log.key !== logKey(options)) log = await this.#openAnswering(options);
     } catch (error) {
@@ -349,16 +357,17 @@ export class Steering implements ClusterSettings {
       throw refused(error);
     }
     host.logger.info('node-reopening', { name: options.name, log: withoutSecrets(options.log) });
+    // Only the start of the process adopts: another log that is named by mistake is refused.
     // Until the new node has the door, the former goes on answering what it can from what it has.
     await former.running.node.close().catch((error) => host.logger.error('close-failed', { error }));
     try {
-      this.#running = await openRunningNode(options, log.log, host, this.#live());
+      this.#running = await openRunningNode({ ...options, adopt: false }, log.log, host, this.#live());
       become();
     } catch (error) {
       prepared?.discard();
       const lost = this.#running !== former.running ? this.#running : undefined;
       await lost?.node.close().catch(() => {});
-      if (log !== former.log) await log.close();
+      await letGo();
       await this.#putBack(former, error);
       await lost?.server.detach();
       throw refused(error);
@@ -391,7 +400,7 @@ export class Steering implements ClusterSettings {
     const options = this.#withName(former.settings);
     try {
       this.#running = await openRunningNode(
-        { ...options, role: former.running.node.role },
+        { ...options, role: former.running.node.role, adopt: false },
         former.log.log,
         host,
         this.#live(),
