@@ -95,6 +95,11 @@ export class TreeDraft implements TreeReader {
     });
   }
 
+  /** Writes a whole file whose contents were staged (`TreeStore.stage`): they are never in memory. */
+  putBlob(path: TreePath, { hash, size }: FileStat): void {
+    this.put(path, { kind: 'blob', hash, size });
+  }
+
   /** Removes a file, or a folder with everything in it. */
   delete(path: TreePath): void {
     this.#run({ kind: 'delete', path });

@@ -27,6 +27,7 @@ import {
   SnapshotError,
   StateFileError,
   Tree,
+  TreeDraft,
   TreeStore,
   treePath,
   writeSnapshot,
@@ -380,6 +381,29 @@ describe('blobs', () => {
     await store.flush();
     assert.deepEqual(onDisk(system), { 'a.tif': 'raster' });
     assert.match(troubles[0]!, /other bytes/);
+  });
+
+  it('that were staged without knowing their hash are put by a draft, and go when they are released', async () => {
+    const { system, store } = await openBound();
+    const [kept, dropped] = await Promise.all(
+      ['raster', 'other'].map((text) => store.stage(Readable.from([bytes(text)]))),
+    );
+    assert.deepEqual([kept!.hash, kept!.size], [contentHash(bytes('raster')), 6]);
+    assert.equal((await buffer(kept!.open(3))).toString(), 'ter');
+    const draft = new TreeDraft(store.tree);
+    draft.putBlob(treePath('data/a.tif'), kept!);
+    store.tree.apply(at(1), draft.operations);
+    await store.flush();
+    assert.equal(await store.hasBlob(kept!.hash), true);
+    kept!.release();
+    dropped!.release();
+    store.tree.apply(at(2), [put('b', '1')]);
+    await store.close();
+    assert.deepEqual(onDisk(system), { 'data/a.tif': 'raster', b: '1' });
+    assert.deepEqual(
+      Object.keys(system.dump()).filter((path) => path.includes('/blobs/')),
+      [],
+    );
   });
 
   it('with other bytes than announced are not staged', async () => {
