@@ -225,6 +225,53 @@ describe('writing behind', () => {
     assert.equal(store.trouble, undefined);
   });
 
+  it('writes files again after a sync that failed, and keeps their bytes until one succeeds', async () => {
+    const { system, store } = await openBound({ 'a/x': '1' });
+    const steps: string[] = [];
+    let failures = 2;
+    system.onStep = (step) => {
+      steps.push(step);
+      if (step !== 'sync /data/a' || failures-- <= 0) return;
+      // The system has given up what it could not write: the bytes on disk are not those of the file.
+      system.poke(`${DIR}/a/y`, '');
+      throw Object.assign(new Error(`EIO: ${step}`), { code: 'EIO' });
+    };
+    store.tree.apply(at(1), [put('a/y', '2')]);
+    await store.flush();
+    assert.deepEqual(onDisk(system), { 'a/x': '1', 'a/y': '2' });
+    assert.equal(steps.filter((step) => /^rename .* \/data\/a\/y$/.test(step)).length, 3);
+    assert.equal(store.trouble, undefined);
+  });
+
+  for (const code of ['ENOSPC', 'EIO', 'EROFS'])
+    it(`restores through ${code} at every step`, async () => {
+      const files = { 'a/x': '1', b: '2' };
+      const { store: source } = await openBound(files);
+      const system = memory({ b: 'old' });
+      const store = await open(system);
+      const failed = new Set<number>();
+      let steps = 0;
+      system.onStep = (step) => {
+        if (step.startsWith('unlink') || steps++ % 2 === 0) return;
+        failed.add(steps);
+        throw Object.assign(new Error(`${code}: ${step}`), { code });
+      };
+      await store.restore(await readSnapshot(writeSnapshot(source.tree, 'log-1').body));
+      assert.deepEqual(inTree(store.tree), files);
+      while (store.trouble === undefined) await new Promise((resolve) => setImmediate(resolve));
+      assert.match(store.trouble, new RegExp(`${code}: .*/data`));
+      assert.equal(store.persisted, 0);
+      let left = 60;
+      const always = system.onStep;
+      system.onStep = (step) => {
+        if (left-- > 0) always(step);
+      };
+      await store.flush();
+      assert.deepEqual(onDisk(system), files);
+      assert.equal(store.trouble, undefined);
+      assert.ok(failed.size > 5);
+    });
+
   it('stays where it is while the disk fails, and close says so', async () => {
     const { system, store } = await openBound();
     system.onStep = () => {
