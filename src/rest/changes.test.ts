@@ -88,6 +88,8 @@ test('what means nothing is refused with the parameter and the remedy', async ()
     [{ position: 1, to: 1 }, 400, /exactly one/],
     [{ position: 1, dryrun: true }, 400, /dryrun.*dryRun/],
     [{ position: 1, dryRun: 'yes' }, 400, /dryRun/],
+    [{ position: 1, why: 'two\nlines' }, 400, /why: one line/],
+    [{ position: 1, why: 'x'.repeat(501) }, 400, /500 characters/],
     [{ position: 1 }, 400, /where the log begins/],
     [{ position: 'x' }, 400, /position/],
     [{ position: 99999 }, 404, /99999/],

@@ -25,6 +25,7 @@ const LIMIT_DEFAULT = 50;
 /** Steps of a change in a list, and files of one change; how many there are is told. */
 const STEPS_SHOWN_MAX = 20;
 const FILES_SHOWN_MAX = 1_000;
+const WHY_CHARACTERS_MAX = 500;
 const REVERT_BODY_KEYS = ['position', 'change', 'to', 'path', 'dryRun', 'force', 'why'] as const;
 
 export const changeRoutes: readonly Route[] = [
@@ -132,7 +133,7 @@ export const changeRoutes: readonly Route[] = [
     status: 200,
     handle: async (x) => {
       const path = pathOf(admin(x));
-      const why = x.query('why');
+      const why = reason(x.query('why'));
       const request = { dryRun: x.flag('dryRun'), force: x.flag('force'), ...(path && { path }), ...(why && { why }) };
       const backup = await openBackup(x);
       try {
@@ -258,7 +259,7 @@ async function revertRequest(x: Exchange): Promise<RevertRequest> {
       'give exactly one of position (12 or "12.2"), change (its id) and to (back to the state at this position)',
     );
   const path = textIn(given, 'path');
-  const why = textIn(given, 'why');
+  const why = reason(textIn(given, 'why'));
   return {
     target: targetOf(given, targets[0]!),
     dryRun: flagIn(given, 'dryRun'),
@@ -289,6 +290,17 @@ function textIn(given: Readonly<Record<string, unknown>>, key: string): string |
   const value = given[key];
   if (value !== undefined && typeof value !== 'string') throw new UserError(400, 'bad-body', `${key} is to be a text`);
   return value as string | undefined;
+}
+
+/** It stands in the history for good, on one line. */
+function reason(why: string | undefined): string | undefined {
+  if (why !== undefined && (why.length > WHY_CHARACTERS_MAX || /[\u0000-\u001f\u007f]/.test(why)))
+    throw new UserError(
+      400,
+      'bad-parameter',
+      `why: one line of at most ${WHY_CHARACTERS_MAX} characters is expected, this has ${why.length}`,
+    );
+  return why;
 }
 
 function flagIn(given: Readonly<Record<string, unknown>>, key: string): boolean {
