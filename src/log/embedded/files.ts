@@ -6,22 +6,52 @@ import type { Readable } from 'node:stream';
 const SYNC_BYTES = 8 * 1024 * 1024;
 
 /**
- * Writes a body behind what is in a file; on disk when it resolves.
- * @param each  given every chunk before it is written; what it throws ends the body
+ * Writes a body behind what is in a file; on disk when it resolves. When the signal is aborted, it rejects with the reason.
+ * @param each  given every piece before it is written; what it throws ends the body
  */
-export async function writeBody(file: FileHandle, body: Readable, each: (chunk: Uint8Array) => void): Promise<void> {
+export async function writeBody(
+  file: FileHandle,
+  body: Readable,
+  each: (piece: Uint8Array) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  let unsynced = 0;
+  for await (const piece of pieces(body, signal)) {
+    each(piece);
+    await writeWhole(file, piece);
+    unsynced += piece.length;
+    if (unsynced < SYNC_BYTES) continue;
+    await file.datasync();
+    unsynced = 0;
+  }
+  await file.sync();
+}
+
+/** What is there of a body, again and again. Unlike the body's own iterator, it does not wait for one that cannot be ended. */
+async function* pieces(body: Readable, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  let wake = () => {};
+  const onEvent = () => wake();
+  const events = ['readable', 'end', 'error', 'close'] as const;
+  for (const event of events) body.on(event, onEvent);
+  // It may fail when nobody listens any more.
+  body.on('error', () => {});
+  signal?.addEventListener('abort', onEvent);
   try {
-    let unsynced = 0;
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
-      each(chunk);
-      await writeWhole(file, chunk);
-      unsynced += chunk.length;
-      if (unsynced < SYNC_BYTES) continue;
-      await file.datasync();
-      unsynced = 0;
+    for (;;) {
+      signal?.throwIfAborted();
+      if (body.errored) throw body.errored;
+      const piece = body.read() as Uint8Array | string | null;
+      if (piece !== null) yield typeof piece === 'string' ? Buffer.from(piece) : piece;
+      else if (body.readableEnded) return;
+      else if (body.destroyed) throw new Error('the body was given up');
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
     }
-    await file.sync();
   } finally {
+    for (const event of events) body.off(event, onEvent);
+    signal?.removeEventListener('abort', onEvent);
     body.destroy();
   }
 }
