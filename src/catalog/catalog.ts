@@ -2,7 +2,7 @@ import { messageOf } from '../base/index.ts';
 import type { ContentHash, Touched, Tree, TreePath, TreeReader } from '../tree/index.ts';
 import { readObject } from './codec/index.ts';
 import { IndexedView } from './indexed-view.ts';
-import { setObject } from './indexer.ts';
+import { moveResource, setObject } from './indexer.ts';
 import type { CatalogObject } from './objects.ts';
 import { packObjects } from './pack.ts';
 import { kindOfPath, workspaceFolder } from './paths.ts';
@@ -117,11 +117,19 @@ export function follow(tables: Tables, tree: TreeReader, touched: readonly Touch
         break;
       case 'moved': {
         const known = tables.file(touch.from)?.object;
+        if (known !== undefined && onlyMoved(tables, tree, known, touch.to)) break;
         refresh(tables, tree, touch.from);
         refresh(tables, tree, touch.to, known);
       }
     }
   }
+}
+
+/** Takes a resource in that is gone from its place, and the same at another one. */
+function onlyMoved(tables: Tables, tree: TreeReader, known: CatalogObject | Unreadable, to: TreePath): boolean {
+  if (known.kind === 'broken' || tree.stat(known.path) !== undefined || tables.file(to) !== undefined) return false;
+  if (tree.stat(to)?.hash !== known.hash || !meansTheSameAt(known, to)) return false;
+  return moveResource(tables, known.path, { ...known, path: to });
 }
 
 /**
