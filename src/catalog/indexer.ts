@@ -9,8 +9,10 @@ import type { Resource } from './view.ts';
 /** Sets what is at a path now; undefined when it is no file of the catalog any more. */
 export function setObject(tables: Tables, path: string, object: CatalogObject | Unreadable | undefined): void {
   const before = tables.file(path);
-  if (before !== undefined && object !== undefined && isSameResource(tables, before.object, object))
-    return exchange(tables, before, entryOf(tables, object));
+  if (before !== undefined && object !== undefined && isSameResource(tables, before.object, object)) {
+    exchange(tables, before, entryOf(tables, object));
+    return;
+  }
   if (before !== undefined) {
     tables.setFile(path, undefined);
     unlink(tables, before);
