@@ -25,6 +25,8 @@ export interface FollowerPorts {
   /** The log has answered, or not; and how far it is known to be. */
   onReached(head?: Position): void;
   onUnreachable(error: unknown): void;
+  /** Resolves when there is room in memory for what further records bring. */
+  room(signal: AbortSignal): Promise<void>;
   /** The tree is not what the log says. */
   onDiverged(error: DigestMismatchError): void;
   /** Must not go on; undefined: may again. */
@@ -132,6 +134,7 @@ export class Follower {
         if (turn.aborted) return;
         await this.#take(log, record, turn);
         await replica.breathe();
+        await ports.room(turn);
       }
       progress();
       ports.onBatch();

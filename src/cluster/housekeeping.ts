@@ -2,6 +2,7 @@ import { type Clock, type Logger, messageOf } from '../base/index.ts';
 import type { ChangeLog, NodeStatus } from '../log/index.ts';
 import { type Position, type Tree, writeSnapshot } from '../tree/index.ts';
 import { withItsBlobs } from './blobs.ts';
+import { collectGarbage } from './garbage.ts';
 import type { NodeCounts } from './types.ts';
 
 export interface HousekeepingParts {
@@ -75,6 +76,8 @@ export class Housekeeping {
       return;
     }
     await this.#trim(await this.snapshot());
+    const removed = await collectGarbage(log(), signal);
+    if (removed > 0) this.#parts.logger.info('blobs-removed', { count: removed });
   }
 
   async #putSnapshot(): Promise<Position> {

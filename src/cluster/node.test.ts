@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { zstdCompressSync } from 'node:zlib';
+import { pack } from 'tar-stream';
 import { systemClock, UnavailableError, UncertainError, UserError } from '../base/index.ts';
 import { createWorkspace } from '../catalog/index.ts';
 import type { MemoryCall, MemoryFault } from '../log/index.ts';
@@ -303,7 +307,7 @@ describe('when the log fails', () => {
       },
     });
     assert.equal(read(again.node, 'x'), '1');
-    assert.equal(again.node.status().reason, 'no route to the log');
+    assert.deepEqual([again.node.status().state, again.node.status().reason], ['stale', 'no route to the log']);
     await assert.rejects(put(again.node, 'x', '9'), UnavailableError);
     reachable = true;
     await until('a catches up', () => read(again.node, 'x') === '2');
@@ -441,6 +445,19 @@ describe('another version', () => {
     const b = await cluster.start('b');
     assert.equal(b.node.status().state, 'stopped');
     assert.equal(read(b.node, 'x'), '1');
+  });
+
+  it('a snapshot of a newer version stops a node that needs it', async () => {
+    const a = await cluster.start('a', { files: { x: '1' } });
+    const tar = pack();
+    const header = { format: 2, logId: a.node.logId, position: a.node.position, digest: a.node.digest };
+    tar.entry({ name: '.graticule/snapshot.json' }, JSON.stringify(header));
+    tar.finalize();
+    await a.log.putSnapshot(a.node.position, Readable.from(zstdCompressSync(await buffer(tar))));
+    const b = await cluster.start('b');
+    assert.equal(b.node.status().state, 'stopped');
+    assert.match(b.node.status().reason ?? '', /snapshot.*newer version \(format 2\).*update this node/);
+    assert.equal((await put(a.node, 'x', '2')).position, 2);
   });
 });
 

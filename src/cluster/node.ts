@@ -58,6 +58,8 @@ const READ_WAIT_MS_MAX = 10_000;
 const MEND_WAIT_MS_MAX = 60_000;
 /** How long a node that is being closed waits for the change under way. */
 const CLOSE_WRITER_MS_MAX = 1_000;
+/** How long to wait before looking again whether the disk has taken what waits for it. */
+const ROOM_MS = 50;
 /** How long somebody waits for this node's disk. */
 const WRITTEN_WAIT_MS_MAX = 30_000;
 /** Digests kept to compare with what other nodes announce. */
@@ -153,6 +155,11 @@ export class Node implements ClusterNode {
       },
       fetchContents: (log, record) => fetchBlobs(log, store, record),
       mend: (log, expected, signal) => joining.mend(log, expected, signal),
+      room: async (signal) => {
+        // Records come from the log again; what a failing disk does not take must not fill the memory.
+        while (store.waitingBytes > store.waitingBytesMax && !signal.aborted)
+          await clock.sleep(ROOM_MS, signal).catch(() => {});
+      },
       isPaused: () => this.#role === 'paused',
       onReached: (head) => this.#reached(head),
       onUnreachable: (error) => this.#failed(error),
@@ -358,7 +365,7 @@ export class Node implements ClusterNode {
 
   #notFollowing(): UnavailableError | undefined {
     const { state, reason } = this.#condition();
-    if (state === 'stopped' || state === 'starting' || state === 'paused')
+    if (!this.#joined || state === 'stopped' || state === 'starting' || state === 'paused')
       return new UnavailableError(`node-${state}`, `node ${this.name} is ${state}: ${reason}`);
     return undefined;
   }
@@ -439,13 +446,15 @@ export class Node implements ClusterNode {
   }
 
   #condition(): ReturnType<typeof conditionOf> {
+    const { store } = this.#parts;
     return conditionOf({
       role: this.#role,
       joined: this.#joined,
+      holdsState: store.recorded !== undefined && !store.incomplete,
       waitingFor: this.#waitingFor,
       unreachable: this.#unreachable,
       halted: this.#halted,
-      diskFailure: this.#parts.store.trouble,
+      diskFailure: store.trouble,
       position: this.position,
       head: this.#heard,
     });

@@ -53,6 +53,8 @@ const GROUP_EVALUATION_MS_MAX = 10;
 /** How often a request is evaluated before it is given up because others were always faster. */
 const ATTEMPTS_MAX = 60;
 const JITTER_MS_MAX = 50;
+/** A blob that was put so long ago is put again; far less than what unused blobs are kept for. */
+const STORED_BLOB_MS = 600_000;
 /** How long the writer tries to find out what became of an append whose answer was lost. */
 const UNCERTAIN_MS_MAX = 20_000;
 
@@ -93,7 +95,8 @@ export class Writer {
   #running: Promise<void> | undefined;
   #closed = false;
   #groupRequestsMax = GROUP_REQUESTS_MAX;
-  #storedBlobs = new Set<ContentHash>();
+  /** Blobs that the log was given lately, and when, in monotonic milliseconds. */
+  readonly #storedBlobs = new Map<ContentHash, number>();
   /** Makes ids unique within this run of the node. */
   #count = 0;
   readonly #run: string;
@@ -373,11 +376,15 @@ export class Writer {
   }
 
   async #storeBlobs(log: ChangeLog, blobs: ReadonlyMap<ContentHash, Uint8Array>): Promise<void> {
+    const { clock } = this.#ports;
     for (const [hash, bytes] of blobs) {
-      if (this.#storedBlobs.has(hash)) continue;
+      const storedMs = this.#storedBlobs.get(hash);
+      // Put again after a while, though it is there: so it does not count as waste when its record comes.
+      if (storedMs !== undefined && clock.monotonicMs() - storedMs < STORED_BLOB_MS) continue;
       await log.putBlob(hash, bytesSource(bytes));
-      this.#storedBlobs.add(hash);
-      if (this.#storedBlobs.size > 1000) this.#storedBlobs.delete(this.#storedBlobs.values().next().value!);
+      this.#storedBlobs.delete(hash);
+      this.#storedBlobs.set(hash, clock.monotonicMs());
+      if (this.#storedBlobs.size > 1000) this.#storedBlobs.delete(this.#storedBlobs.keys().next().value!);
     }
   }
 

@@ -3,13 +3,13 @@ export { TreeDraft } from './draft.ts';
 export { type FileSystem, replaceFile } from './files.ts';
 export type { Touched } from './folder.ts';
 export { type MemoryFileSystem, memoryFileSystem } from './memory-files.ts';
+export { NewerFormatError } from './newer-format.ts';
 export { nodeFileSystem } from './node-files.ts';
 export { isReplicated, isWithin, joinPath, nameOf, PathError, parentOf, treePath } from './path.ts';
 export {
   CorruptRecordError,
   decodeRecord,
   encodeRecord,
-  NewerFormatError,
   RECORD_FORMAT,
   type TreeRecord,
 } from './record.ts';

@@ -6,6 +6,7 @@ import { type Extract, extract, type Pack, pack } from 'tar-stream';
 import { messageOf, UnavailableError } from '../base/index.ts';
 import { asContentHash, contentHash } from './digest.ts';
 import { type FileEntry, Files } from './folder.ts';
+import { NewerFormatError } from './newer-format.ts';
 import { isReplicated, treePath } from './path.ts';
 import { type FileStat, type Frozen, Tree } from './tree.ts';
 import {
@@ -369,14 +370,15 @@ function parseHeader(bytes: Uint8Array): SnapshotHeader & { needs: readonly stri
   try {
     const header = JSON.parse(Buffer.from(bytes).toString()) as SnapshotHeader & { format: number; needs?: string[] };
     const { format, logId, position, digest, needs = [] } = header;
-    if (!(format <= SNAPSHOT_FORMAT))
-      throw new TypeError(`it has format ${format}, and this version knows formats up to ${SNAPSHOT_FORMAT}`);
     const unknown = needs.filter((need) => !NEEDS_KNOWN.includes(need));
-    if (unknown.length > 0) throw new TypeError(`it needs a newer version, one that knows: ${unknown.join(', ')}`);
+    if (format > SNAPSHOT_FORMAT || unknown.length > 0)
+      throw new NewerFormatError('snapshot', [`format ${format}`, ...unknown].join(', '));
+    if (!(format >= 1)) throw new TypeError('it names no format');
     if (typeof logId !== 'string' || !Number.isSafeInteger(position) || !/^[0-9a-f]{64}$/.test(digest))
       throw new TypeError('its header is incomplete');
     return { logId, position, digest, needs };
   } catch (error) {
+    if (error instanceof NewerFormatError) throw error;
     throw new SnapshotError(messageOf(error), { cause: error });
   }
 }
