@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
+import { messageOf, UnavailableError } from '../../base/index.ts';
 
 /** Syncs as it goes, so that no append waits behind everything that a big body has left in the system's memory. */
 const SYNC_BYTES = 8 * 1024 * 1024;
@@ -18,13 +19,22 @@ export async function writeBody(
   let unsynced = 0;
   for await (const piece of pieces(body, signal)) {
     each(piece);
-    await writeWhole(file, piece);
+    await stored(writeWhole(file, piece));
     unsynced += piece.length;
     if (unsynced < SYNC_BYTES) continue;
-    await file.datasync();
+    await stored(file.datasync());
     unsynced = 0;
   }
-  await file.sync();
+  await stored(file.sync());
+}
+
+/** @throws UnavailableError  the disk is full, say */
+async function stored(step: Promise<void>): Promise<void> {
+  try {
+    await step;
+  } catch (error) {
+    throw new UnavailableError('log-failed', `the log cannot write to its disk: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** What is there of a body, again and again. Unlike the body's own iterator, it does not wait for one that cannot be ended. */
