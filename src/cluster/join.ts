@@ -92,12 +92,14 @@ export class Joining {
    */
   async join(log: ChangeLog, options: JoinOptions): Promise<Position> {
     const { store } = this.#parts;
+    // Before the log is asked: records of our own that come meanwhile may be newer than its answer.
+    const recorded = store.recorded && this.#certain();
     const head = await log.head();
-    const isNew = !store.recorded || (head === START && store.recorded.position === START);
+    const isNew = !recorded || (head === START && recorded.position === START);
     if (isNew) {
       if (head === START && options.role === 'both') await this.#begin(log);
       else await this.#enter(log, options);
-    } else await this.#resume(log, head, options);
+    } else await this.#resume(log, { recorded, head, ...options });
     this.#mayAdopt = false;
     this.#wasInStep = true;
     return isNew ? log.head() : head;
@@ -184,9 +186,12 @@ export class Joining {
 
   // ---- a directory that has followed a log
 
-  async #resume(log: ChangeLog, head: Position, options: JoinOptions): Promise<void> {
+  async #resume(
+    log: ChangeLog,
+    options: JoinOptions & { readonly recorded: Certain; readonly head: Position },
+  ): Promise<void> {
     const { store, logger, onAhead } = this.#parts;
-    const recorded = this.#certain();
+    const { recorded, head } = options;
     const trimmed = await log.trimmed();
     const refusal = await this.#whyNotResume(log, { recorded, head, trimmed, signal: options.signal });
     if (refusal !== undefined) {

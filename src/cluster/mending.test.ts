@@ -252,6 +252,27 @@ describe('a log that has lost something', () => {
     assert.equal(read(adopted.node, 'x'), '1');
   });
 
+  it('is not one whose answer is older than what this node has written meanwhile', async () => {
+    let slow = false;
+    const a = await cluster.start('a', {
+      fault: (call) => (slow && call === 'head' ? { kind: 'delay', replyMs: 300 } : undefined),
+    });
+    await put(a.node, 'x', '1');
+    slow = true;
+    // Joins again, and asks for the head; the write does not have to.
+    a.node.setRole('paused');
+    a.node.setRole('both');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await put(a.node, 'x', '2');
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    slow = false;
+    await put(a.node, 'x', '3');
+    assert.deepEqual(
+      a.events.filter(({ event }) => event === 'node-stopped'),
+      [],
+    );
+  });
+
   it('that was rewritten behind a node is refused', async () => {
     const a = await cluster.start('a');
     const b = await cluster.start('b');

@@ -1,9 +1,10 @@
 import { type Clock, messageOf, UnavailableError, UncertainError } from '../../src/base/index.ts';
 import { NotPrimaryError } from '../../src/cluster/index.ts';
 import type { ChangeLog } from '../../src/log/index.ts';
-import type { Position } from '../../src/tree/index.ts';
+import { listSnapshot, type Position, readSnapshot } from '../../src/tree/index.ts';
 import type { Dice } from './dice.ts';
 import type { Machine } from './machine.ts';
+import type { Oracle } from './oracle.ts';
 import type { Trace } from './trace.ts';
 import type { Workload } from './workload.ts';
 
@@ -37,6 +38,7 @@ export interface ChaosParts {
   readonly trace: Trace;
   readonly machines: readonly Machine[];
   readonly workload: Workload;
+  readonly oracle: Oracle;
   /** The log without a network before it. */
   readonly log: ChangeLog;
   readonly weights: Readonly<Record<Trouble, number>>;
@@ -142,7 +144,7 @@ export class Chaos {
         return this.#changeRole(machine);
       case 'snapshot':
         await machine.up?.life.outside(machine.up.node.snapshot()).catch((error) => this.#allow(error));
-        return;
+        return this.#checkSnapshot();
       case 'trim':
         return this.#trim(workload.neededFrom);
       case 'edit':
@@ -162,6 +164,15 @@ export class Chaos {
       machine.role = machine.usualRole;
       machine.up?.node.setRole(machine.role);
     });
+  }
+
+  /** The latest one is the state of the log at its position, to the byte. */
+  async #checkSnapshot(): Promise<void> {
+    const { log, oracle } = this.#parts;
+    const latest = await log.latestSnapshot();
+    if (latest === undefined) return;
+    const { position, digest } = await listSnapshot(await readSnapshot(latest.body));
+    oracle.compare('the snapshot', position, digest);
   }
 
   /** Nodes that are behind have to take the snapshot then, some of them while they are reading the records. */

@@ -135,6 +135,8 @@ class Simulation {
       if (steps > STEPS_MAX) this.fail(new Error('the schedule does not end'));
       else if (!this.#clock.advance()) this.fail(new Error('nothing happens any more'));
     }
+    // What is still under way must not be taken for the doing of the schedule that comes next.
+    for (let turn = 0; turn < 20; turn++) await nextTurn();
     if (over) await story;
     const { counts } = this.#workload;
     this.#trace.add('end', `${this.#oracle.position} ${this.#oracle.digest} ${JSON.stringify(counts)}`);
@@ -161,6 +163,7 @@ class Simulation {
       trace: this.#trace,
       machines: this.#machines,
       workload: this.#workload,
+      oracle: this.#oracle,
       log: this.#log.open(),
       weights: weightsOf(dice),
       onProblem: (problem) => this.fail(problem),
