@@ -271,7 +271,7 @@ export class Node implements ClusterNode {
   }
 
   async waitFor(position: Position, timeoutMs: number): Promise<void> {
-    await this.#applied(position, undefined, timeoutMs);
+    await this.#applied(this.#comparable(position), undefined, timeoutMs);
   }
 
   async written(): Promise<void> {
@@ -301,6 +301,10 @@ export class Node implements ClusterNode {
   }
 
   async snapshot(): Promise<Position> {
+    this.#mustFollow();
+    await this.#applied(this.#comparable(this.position));
+    // A snapshot of a tree that is not what the log says would mislead all who take it.
+    this.#follower.check();
     this.#mustFollow();
     return this.#housekeeping.snapshot();
   }
@@ -499,6 +503,11 @@ export class Node implements ClusterNode {
     } finally {
       stop.abort();
     }
+  }
+
+  /** This position, or, after a crash, the one up to which records have to be applied again before the tree is any state of the log. */
+  #comparable(position: Position): Position {
+    return Math.max(position, this.#parts.joining.comparableFrom) as Position;
   }
 
   #remember(position: Position): void {

@@ -31,8 +31,8 @@ export interface Outcome {
 const TROUBLE_MS = 6000;
 /** How long a cluster without trouble may take until all nodes are in step. */
 const CONVERGE_MS_MAX = 120_000;
-/** How long a node may take to publish what was edited while it was down. */
-const PUBLISHED_MS_MAX = 8000;
+/** How long a node may take to publish what was edited while it was down, and to try its disk again. */
+const PUBLISHED_MS_MAX = 12_000;
 /** A schedule that takes more steps than this never ends. */
 const STEPS_MAX = 200_000;
 
