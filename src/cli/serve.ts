@@ -4,6 +4,7 @@ import path from 'node:path';
 import { openDataAccess } from '../data/index.ts';
 import { createRenderer } from '../render/index.ts';
 import { CONTEXT_PATH, openDoor, openLogger, urlHost } from '../server/index.ts';
+import { DirectoryLock } from './directory-lock.ts';
 import { type Closer, stopOnSignals, tellingParent, tellParent } from './serve/process.ts';
 import { clusterFolder } from './serve/settings.ts';
 import { Steering } from './serve/steering.ts';
@@ -46,8 +47,10 @@ export async function serve(given: ServeOptions, sourceOf: SourceOf): Promise<vo
   const renderer = createRenderer({ children: given.renderProcesses, cacheDir, logger });
   closers.push(() => renderer.close());
   const adminPassword = process.env.GEOSERVER_ADMIN_PASSWORD || undefined;
+  const lock = new DirectoryLock(dataDir);
+  closers.push(() => lock.release());
   const steering = await Steering.open({
-    host: { door, tls, data, renderer, dataDir, clusterDir, url, logger, adminPassword },
+    host: { door, tls, data, renderer, dataDir, clusterDir, url, logger, adminPassword, lock },
     input: { given, sourceOf, env: process.env },
     defaultName: `${hostname()}-${door.port}`,
     onName: (name) => {

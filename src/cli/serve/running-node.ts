@@ -6,6 +6,7 @@ import type { Renderer } from '../../render/index.ts';
 import type { ClusterSettings } from '../../rest/index.ts';
 import { type Door, type RunningServer, startServer } from '../../server/index.ts';
 import { StateFileError } from '../../tree/index.ts';
+import type { DirectoryLock } from '../directory-lock.ts';
 import { DISCOVERED_LOG } from '../find-log.ts';
 import { openLog } from '../open-log.ts';
 import type { ServeOptions } from '../serve-options.ts';
@@ -25,6 +26,8 @@ export interface Host {
   readonly url: string;
   readonly logger: Logger;
   readonly adminPassword?: string;
+  /** On the data directory; taken by a node that writes there. */
+  readonly lock: DirectoryLock;
 }
 
 /** Options of a node that has a name. */
@@ -92,6 +95,7 @@ export async function openRunningNode(
       'readOnly=enabled: this version cannot yet run a node that writes nothing to its data directory; give it a directory of its own, and readOnly=disabled',
     );
   const { name, role, group, readOnly, onDrift, onAhead, retainRecords } = options;
+  if (!readOnly) await host.lock.take(name, logger);
   const steering = { group, readOnly, onDrift, onAhead, retainRecords };
   const node = await openNode({
     dataDir,

@@ -8,6 +8,7 @@ import { type Facts, silentLogger } from '../../base/index.ts';
 import { openDataAccess } from '../../data/index.ts';
 import type { Renderer } from '../../render/index.ts';
 import { CONTEXT_PATH, openDoor } from '../../server/index.ts';
+import { DirectoryLock } from '../directory-lock.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import { openTls } from '../tls.ts';
 import { Steering } from './steering.ts';
@@ -56,8 +57,20 @@ async function open(name: string, flags: Partial<ServeOptions> = {}, properties?
   };
   const data = openDataAccess({ dataDir, cacheDir: path.join(clusterDir, 'cache'), logger });
   const url = `http://127.0.0.1:${door.port}${CONTEXT_PATH}`;
+  const lock = new DirectoryLock(dataDir);
   const steering = await Steering.open({
-    host: { door, tls: openTls({}, logger), data, renderer, dataDir, clusterDir, url, logger, adminPassword: 'pw' },
+    host: {
+      door,
+      tls: openTls({}, logger),
+      data,
+      renderer,
+      dataDir,
+      clusterDir,
+      url,
+      logger,
+      adminPassword: 'pw',
+      lock,
+    },
     input: { given, sourceOf: (option) => (option in flags ? 'command line' : undefined), env: {} },
     defaultName: name,
     onLost: (error) => assert.fail(String(error)),
@@ -68,6 +81,7 @@ async function open(name: string, flags: Partial<ServeOptions> = {}, properties?
     closed = true;
     await steering.close(500);
     await data.close();
+    lock.release();
   };
   ends.push(close);
   return { steering, port: door.port, file, events, close };
