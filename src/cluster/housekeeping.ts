@@ -13,6 +13,8 @@ export interface HousekeepingParts {
   /** @throws UnavailableError */
   log(): ChangeLog;
   readonly tree: Tree;
+  /** Rejects when the tree is not what the log says: a snapshot of it would mislead all who take it. */
+  treeIsRight(): Promise<void>;
   logId(): string;
   readonly counts: NodeCounts;
   /** Everyone heard of. */
@@ -83,6 +85,7 @@ export class Housekeeping {
   async #putSnapshot(): Promise<Position> {
     const { clock, logger, tree, logId, log, counts } = this.#parts;
     const startedMs = clock.monotonicMs();
+    await this.#parts.treeIsRight();
     const written = writeSnapshot(tree, logId(), { large: 'by-hash' });
     const { position: at } = written;
     await withItsBlobs(log(), written, (body) => log().putSnapshot(at, body));

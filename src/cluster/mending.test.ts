@@ -175,6 +175,16 @@ describe('when a tree is not what the log says', () => {
       assert.deepEqual([read(b.node, 'x'), read(b.node, 'w'), read(b.node, 'extra')], ['1', '3', undefined]);
     });
 
+  it('no snapshot is made of it', async () => {
+    const a = await cluster.start('a', { files: { x: '1' } });
+    await put(a.node, 'y', '1');
+    tamper(a.node, 'x', 'wrong');
+    await assert.rejects(a.node.snapshot(), UnavailableError);
+    assert.deepEqual(await a.log.snapshots(), []);
+    await until('a is in step', () => a.node.status().state === 'in-step');
+    assert.equal(await a.node.snapshot(), a.node.position);
+  });
+
   it('it is mended by a newer state as well, when the log has no older one', async () => {
     const a = await cluster.start('a', { files: { x: '1' } });
     const b = await cluster.start('b');

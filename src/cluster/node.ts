@@ -219,6 +219,7 @@ export class Node implements ClusterNode {
       logger,
       log: () => link.get(),
       tree: store.tree,
+      treeIsRight: () => this.#treeIsRight(),
       logId: () => this.logId,
       counts: this.#counts,
       members: () => this.members(),
@@ -271,6 +272,10 @@ export class Node implements ClusterNode {
   }
 
   async waitFor(position: Position, timeoutMs: number): Promise<void> {
+    const { recorded, tree } = this.#parts.store;
+    // What was edited, or cannot be read, is found out at once; what it should be, when the node joins.
+    if (!this.#joined && recorded?.digest !== tree.digest)
+      throw new UnavailableError('node-starting', `node ${this.name} has not compared its files with the log yet`);
     await this.#applied(this.#comparable(position), undefined, timeoutMs);
   }
 
@@ -300,12 +305,7 @@ export class Node implements ClusterNode {
     return this.#replica.onApplied(listener);
   }
 
-  async snapshot(): Promise<Position> {
-    this.#mustFollow();
-    await this.#applied(this.#comparable(this.position));
-    // A snapshot of a tree that is not what the log says would mislead all who take it.
-    this.#follower.check();
-    this.#mustFollow();
+  snapshot(): Promise<Position> {
     return this.#housekeeping.snapshot();
   }
 
@@ -508,6 +508,14 @@ export class Node implements ClusterNode {
   /** This position, or, after a crash, the one up to which records have to be applied again before the tree is any state of the log. */
   #comparable(position: Position): Position {
     return Math.max(position, this.#parts.joining.comparableFrom) as Position;
+  }
+
+  /** @throws UnavailableError  the tree is not, or not known to be, what the log says of its position */
+  async #treeIsRight(): Promise<void> {
+    this.#mustFollow();
+    await this.#applied(this.#comparable(this.position));
+    this.#follower.check();
+    this.#mustFollow();
   }
 
   #remember(position: Position): void {

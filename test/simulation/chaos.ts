@@ -23,6 +23,7 @@ export const TROUBLES = {
   'slow disk': 1.5,
   'disk full': 1.5,
   'disk errors': 1.5,
+  'read errors': 1,
   'clock jump': 1,
   role: 3,
   snapshot: 2,
@@ -72,6 +73,7 @@ export class Chaos {
       machine.line.outCut = machine.line.inCut = false;
       machine.pace.turnMs = machine.diskMs = 0;
       machine.diskFailure = undefined;
+      machine.readFailure = undefined;
       machine.stepsToLive = undefined;
       machine.role = machine.usualRole;
       machine.up?.node.setRole(machine.role);
@@ -135,6 +137,14 @@ export class Chaos {
         machine.diskFailure = () => (dice.chance(often) ? diskError('EIO') : undefined);
         return this.#later(2500, () => {
           machine.diskFailure = undefined;
+        });
+      }
+      case 'read errors': {
+        const often = dice.upTo(0.3);
+        machine.readFailure = (path) =>
+          !path.includes('/cluster/') && dice.chance(often) ? diskError('EIO') : undefined;
+        return this.#later(2500, () => {
+          machine.readFailure = undefined;
         });
       }
       case 'clock jump':
