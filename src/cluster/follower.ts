@@ -96,21 +96,23 @@ export class Follower {
         await aborted(turn);
         continue;
       }
+      const { clock, replica } = this.#ports;
+      const [startedMs, from] = [clock.monotonicMs(), replica.position];
       try {
-        await this.#follow(turn, () => {
-          failures = 0;
-        });
+        await this.#follow(turn);
       } catch (error) {
         if (!turn.aborted) this.#failed(error);
       }
       if (turn.aborted) continue;
-      failures++;
+      // To connect and to join is no success: what fails at the same record again and again is tried ever more slowly.
+      const cameOn = replica.position > from || clock.monotonicMs() - startedMs > RETRY_MS_MAX;
+      failures = cameOn ? 1 : failures + 1;
       const pauseMs = Math.min(RETRY_MS_MAX, 10 * 2 ** Math.min(failures, 10)) * (0.5 + this.#ports.random());
-      await this.#ports.clock.sleep(pauseMs, turn).catch(() => {});
+      await clock.sleep(pauseMs, turn).catch(() => {});
     }
   }
 
-  async #follow(turn: AbortSignal, progress: () => void): Promise<void> {
+  async #follow(turn: AbortSignal): Promise<void> {
     const { replica, ...ports } = this.#ports;
     const log = await ports.connect(turn);
     if (this.#mismatch) {
@@ -127,7 +129,6 @@ export class Follower {
     }
     await ports.join(log, turn);
     replica.replaced();
-    progress();
     for await (const batch of log.read(replica.position, turn)) {
       ports.onReached(batch.at(-1)!.position);
       for (const record of batch) {
@@ -136,7 +137,6 @@ export class Follower {
         await replica.breathe();
         await ports.room(turn);
       }
-      progress();
       ports.onBatch();
     }
   }

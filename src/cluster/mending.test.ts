@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { UnavailableError } from '../base/index.ts';
 import type { Catalog } from '../catalog/index.ts';
-import { contentHash, type Position, treePath } from '../tree/index.ts';
+import { contentHash, type FileSystem, nodeFileSystem, type Position, treePath } from '../tree/index.ts';
 import { put, read, testCluster, until } from './harness.ts';
 import { RefusedError } from './index.ts';
 import type { ClusterNode } from './types.ts';
@@ -241,6 +242,30 @@ describe('when a tree is not what the log says', () => {
     const [one] = (await cluster.start('b')).node.divergences();
     assert.deepEqual(one?.mended?.paths, ['x']);
     assert.match(one?.mended?.aside ?? '', /aside-/);
+  });
+});
+
+describe('a disk that takes nothing', () => {
+  it('is tried ever more slowly, and has everything once it takes it again', async () => {
+    const a = await cluster.start('a', { files: { x: '1' } });
+    let tries = 0;
+    let full = true;
+    const write: FileSystem['write'] = async (file, body) => {
+      if (full) {
+        tries++;
+        throw new Error('ENOSPC: no space left on device');
+      }
+      await nodeFileSystem.write(file, body);
+    };
+    const b = await cluster.start('b', { system: { ...nodeFileSystem, write } });
+    const long = 'long '.repeat(20_000);
+    await put(a.node, 'long', long);
+    await sleep(2500);
+    assert.ok(tries > 1 && tries < 15, `${tries} tries`);
+    assert.notEqual(b.node.status().state, 'in-step');
+    full = false;
+    await until('it has come after', () => b.node.position === a.node.position);
+    assert.equal(read(b.node, 'long'), long);
   });
 });
 
