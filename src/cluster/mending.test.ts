@@ -42,6 +42,8 @@ describe('files changed by hand', () => {
           editByHand(b.dataDir);
           const reloaded = await b.node.reload({ by: 'test', why: 'POST /rest/reload' });
           assert.deepEqual(reloaded, { outcome: role === 'both' ? 'published' : 'undone', paths: ['new', 'x', 'z'] });
+          if (role === 'replica')
+            assert.deepEqual([onDisk(b.dataDir, 'x'), onDisk(b.dataDir, 'new')], ['1', undefined]);
         } else {
           await b.node.close();
           editByHand(b.dataDir);

@@ -320,6 +320,8 @@ export class Node implements ClusterNode {
       const paths = (await findEdits(store)).map(({ path }) => path);
       if (paths.length === 0) return { outcome: 'nothing', paths };
       await withinMs(clock, MEND_WAIT_MS_MAX, this.#follower.mend(), 'mending the files');
+      // The files are put right behind; who is answered may look at them.
+      await this.written();
       return { outcome: 'undone', paths };
     }
     const { result: paths } = await this.write(publishingWhatIsFound(store, origin));
