@@ -430,6 +430,22 @@ describe('blobs', () => {
     assert.match(troubles[0]!, /other bytes/);
   });
 
+  it('that could not be staged, and are not needed any more, are no trouble', async () => {
+    const { system, store } = await openBound();
+    store.tree.apply(at(1), [put('a', '1')]);
+    system.onStep = (step) => {
+      if (step.includes('/blobs')) throw Object.assign(new Error('EIO: blobs'), { code: 'EIO' });
+    };
+    const content = blob('raster') as Extract<Content, { kind: 'blob' }>;
+    await assert.rejects(
+      store.stageBlob(content.hash, () => Readable.from([bytes('raster')])),
+      /EIO/,
+    );
+    assert.match(store.trouble ?? '', /EIO/);
+    await store.flush();
+    assert.equal(store.trouble, undefined);
+  });
+
   it('that were staged without knowing their hash are put by a draft, and go when they are released', async () => {
     const { system, store } = await openBound();
     const [kept, dropped] = await Promise.all(

@@ -447,6 +447,8 @@ export class TreeStore {
 
   /** Everything is on disk: what was staged and waits for nothing can go. */
   async #onIdle(): Promise<void> {
+    // The disk works. Who still has something to stage tries again, and says so again if it fails.
+    this.#stagingFailed(undefined);
     // Who reads a frozen tree may still want them.
     if (this.#writer.held) return;
     this.#hashes.idle();
