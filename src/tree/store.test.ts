@@ -393,6 +393,17 @@ describe('a crash', () => {
     });
 });
 
+it('a file that the disk cannot read is unavailable, and not gone', async () => {
+  const { system, store } = await openBound({ a: '1' });
+  const read = system.readSync.bind(system);
+  system.readSync = (file, bytesMax) => {
+    if (file === `${DIR}/a`) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+    return read(file, bytesMax);
+  };
+  assert.throws(() => store.readDisk(treePath('a')), /^UnavailableError: a cannot be read: EIO/);
+  assert.equal(store.readDisk(treePath('b')), undefined);
+});
+
 describe('blobs', () => {
   const blob = (text: string): Content => ({ kind: 'blob', hash: contentHash(bytes(text)), size: text.length });
 

@@ -227,13 +227,13 @@ export class TreeStore {
     });
   }
 
-  /** The bytes of a file as they are on disk now, tree or not; undefined when it is not there. */
+  /** The bytes of a file as they are on disk now, tree or not; undefined when it is not there. @throws UnavailableError */
   readDisk(path: TreePath): Uint8Array | undefined {
     try {
       return this.#system.readSync(`${this.#dir}/${path}`);
     } catch (error) {
       if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
-      throw error;
+      throw new UnavailableError('file-unreadable', `${path} cannot be read: ${messageOf(error)}`, { cause: error });
     }
   }
 
