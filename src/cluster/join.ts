@@ -1,10 +1,7 @@
-import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import { type Clock, type Logger, UncertainError } from '../base/index.ts';
-import type { Catalog } from '../catalog/index.ts';
-import { type ChangeLog, generatedSource } from '../log/index.ts';
+import { type Catalog, type FileContents, readContents } from '../catalog/index.ts';
+import type { ChangeLog } from '../log/index.ts';
 import {
-  type ContentHash,
   type Digest,
   decodeRecord,
   encodeRecord,
@@ -121,16 +118,18 @@ export class Joining {
   async #begin(log: ChangeLog): Promise<void> {
     const { store, name, clock, random, logger, logUrl } = this.#parts;
     const logId = uuid(random);
-    const written = () => writeSnapshot(store.tree, logId, { large: 'by-hash' });
-    const snapshot = await withItsBlobs(log, written(), hashOf);
-    // The same bytes once more: a snapshot depends on nothing but the tree, and nobody changes that before it has joined.
-    await log.putBlob(
-      snapshot.hash,
-      generatedSource(snapshot.size, () => written().body),
-    );
+    const written = writeSnapshot(store.tree, logId, { large: 'by-hash' });
+    // A blob is put under its hash, which is known when all has been written: so it is written here first.
+    const snapshot = await withItsBlobs(log, written, (body) => store.stage(body));
+    try {
+      await log.putBlob(snapshot.hash, snapshot);
+    } finally {
+      snapshot.release();
+    }
+    const { hash, size } = snapshot;
     const { digest } = store.tree;
     const at = new Date(clock.now()).toISOString();
-    const body = encodeRecord({ format: 1, kind: 'genesis', logId, snapshot, digest, at, node: name });
+    const body = encodeRecord({ format: 1, kind: 'genesis', logId, snapshot: { hash, size }, digest, at, node: name });
     try {
       const answer = await log.append(START, body);
       if (answer.kind === 'head-moved') return this.#enterAfterRace(log);
@@ -328,8 +327,16 @@ export class Joining {
 
   async #restore(snapshot: Snapshot, keepIn: string | undefined): Promise<void> {
     const { store, catalog } = this.#parts;
-    const touched = await store.restore(snapshot, keepIn === undefined ? {} : { keepIn });
-    catalog.apply(touched);
+    // Read while the snapshot comes in, where others have their turn; taken in all at once.
+    const read = new Map<string, FileContents>();
+    const touched = await store.restore(snapshot, {
+      ...(keepIn !== undefined && { keepIn }),
+      onContents(path, hash, bytes) {
+        const contents = readContents(path, hash, () => bytes);
+        if (contents !== undefined) read.set(path, contents);
+      },
+    });
+    catalog.apply(touched, read);
     this.#comparableFrom = snapshot.position;
   }
 
@@ -345,16 +352,6 @@ interface Certain {
   readonly digest: Digest;
   /** What the log says instead, if so. */
   readonly logDigest?: Digest;
-}
-
-async function hashOf(body: Readable): Promise<{ hash: ContentHash; size: number }> {
-  const hash = createHash('sha256');
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    hash.update(chunk);
-    size += chunk.length;
-  }
-  return { hash: hash.digest('hex') as ContentHash, size };
 }
 
 /** A version 4 UUID. */

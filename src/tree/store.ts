@@ -49,6 +49,8 @@ export interface Drift {
 export interface RestoreOptions {
   /** Where files are moved that would be lost, absolute; default: they are deleted. */
   readonly keepIn?: string;
+  /** Called with the contents of each file, but for long ones, that the tree does not hold yet at that path; others have their turn meanwhile. */
+  readonly onContents?: (path: TreePath, hash: ContentHash, bytes: Uint8Array) => void;
 }
 
 const KEEP_HASHES_FROM = 1000;
@@ -282,7 +284,7 @@ export class TreeStore {
   restore(snapshot: Snapshot, options: RestoreOptions = {}): Promise<Touched[]> {
     return this.#quietly(async () => {
       const { logId, position, digest } = snapshot;
-      const { keepIn } = options;
+      const { keepIn, onContents } = options;
       const before = await this.#scan();
       this.skipped = before.skipped;
       const target = new Files();
@@ -304,7 +306,10 @@ export class TreeStore {
             effects.push(...steps);
             if (entry.pending.kind === 'inline') bytesWaiting += entry.size;
           }
-          if (old.get(path)?.hash !== entry.hash) put.push({ kind: 'put', path });
+          if (old.get(path)?.hash !== entry.hash) {
+            put.push({ kind: 'put', path });
+            if (file.bytes !== undefined) onContents?.(path, entry.hash, file.bytes);
+          }
           target.load(path, entry);
           if (bytesWaiting > this.waitingBytesMax) {
             await this.#writer.runNow({ effects, keepIn });
