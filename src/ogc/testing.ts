@@ -72,6 +72,8 @@ export function testNode(files: Files): TestNode {
       return absent();
     },
     write: absent,
+    stage: absent,
+    open: (path) => tree.open(path),
     divergences: () => [],
     reload: absent,
     written: () => Promise.resolve(),

@@ -32,5 +32,5 @@ export {
 export type { OpenFrom, StagedBlob } from './staging.ts';
 export { recordedLogId, StateFileError } from './state.ts';
 export { type Drift, type RestoreOptions, TreeStore, type TreeStoreOptions } from './store.ts';
-export { type FileStat, Tree, type TreeReader } from './tree.ts';
+export { type FileStat, type OpenFile, Tree, type TreeReader } from './tree.ts';
 export * from './types.ts';

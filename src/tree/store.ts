@@ -10,7 +10,7 @@ import { type Scan, type SkippedFile, scanFolder } from './scan.ts';
 import type { Snapshot, SnapshotFile } from './snapshot.ts';
 import { type OpenFrom, type StagedBlob, Staging } from './staging.ts';
 import { readState, type StoreState } from './state.ts';
-import { type Backing, type Frozen, type RecordWork, Tree } from './tree.ts';
+import { type Backing, type Frozen, opened, type RecordWork, Tree } from './tree.ts';
 import { type ContentHash, INLINE_BYTES_MAX, type Position, START, type TreePath } from './types.ts';
 import { WriteBehind } from './writer.ts';
 
@@ -139,7 +139,7 @@ export class TreeStore {
     this.#clusterDir = clusterDir;
     this.#options = options;
     this.#system = options.system ?? nodeFileSystem;
-    this.#staging = new Staging(this.#system, `${clusterDir}/blobs`);
+    this.#staging = new Staging(this.#system, `${clusterDir}/blobs`, () => void this.tidy());
     this.waitingBytesMax = options.waitingBytesMax ?? WAITING_BYTES_MAX;
     this.skipped = scan.skipped;
     this.comparableFrom = state?.writing?.upTo ?? state?.position ?? START;
@@ -161,7 +161,9 @@ export class TreeStore {
     });
     const backing: Backing = {
       read: (path) => this.#read(path),
+      open: (path, size) => this.#open(path, size),
       readBlob: (hash) => this.#system.readSync(this.#staging.file(hash))!,
+      openBlob: (hash) => this.readStagedBlob(hash),
       enqueue: (work) => this.#enqueue(work),
       freeze: () => this.#freeze(),
     };
@@ -263,9 +265,19 @@ export class TreeStore {
     return this.#noting(() => this.#staging.take(hash, open));
   }
 
-  /** Takes contents for a draft to name by their hash; they stay on disk, ready, until released. */
+  /**
+   * Takes contents for a draft to name by their hash; they stay on disk, ready, until released. A disk that has no room for them
+   * is told to the caller alone: the node can go on.
+   */
   stage(body: AsyncIterable<Uint8Array>): Promise<StagedBlob> {
-    return this.#noting(() => this.#staging.takeUnknown(body));
+    return this.#staging.takeUnknown(body);
+  }
+
+  /** Removes what was staged, by an earlier run too, and is not waited for; nothing while something is to be written. */
+  async tidy(): Promise<void> {
+    // Who reads a frozen tree may still want them.
+    if (!this.#writer.held && this.#writer.unwritten === 0)
+      await this.#staging.drop(() => this.#writer.held || this.#writer.unwritten > 0);
   }
 
   /** The bytes of a staged blob. */
@@ -355,7 +367,7 @@ export class TreeStore {
       if (!copied) await this.stageBlob(hash, (from) => snapshot.openBlob(hash, from));
       return { hash, size, pending: { kind: 'blob', hash, size } };
     }
-    const staged = await this.stage(body);
+    const staged = await this.#noting(() => this.stage(body));
     this.#unplaced.push(staged);
     const same = staged.hash === hashHere;
     return { hash: staged.hash, size, pending: same ? undefined : { kind: 'blob', hash: staged.hash, size } };
@@ -429,6 +441,15 @@ export class TreeStore {
     );
   }
 
+  async #open(path: TreePath, size: number): Promise<Readable> {
+    for (const place of this.#writer.placesOf(path))
+      if ((await this.#system.stat(place))?.size === size) return opened(this.#system.readStream(place));
+    throw new UnavailableError(
+      'file-missing',
+      `${path} cannot be read as the cluster has it; somebody has changed the data directory, which a reload puts right`,
+    );
+  }
+
   #freeze(): Frozen {
     const hold = this.#writer.hold();
     return {
@@ -458,7 +479,7 @@ export class TreeStore {
     if (this.#writer.held) return;
     this.#hashes.idle();
     for (const staged of this.#unplaced.splice(0)) staged.release();
-    await this.#staging.drop(() => this.#writer.unwritten > 0);
+    await this.tidy();
   }
 }
 

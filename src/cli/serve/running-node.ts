@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { type Logger, messageOf, systemClock, UserError, VERSION } from '../../base/index.ts';
 import { type ClusterNode, openNode, RefusedError } from '../../cluster/index.ts';
 import type { DataAccess } from '../../data/index.ts';
@@ -12,6 +13,9 @@ import { openLog } from '../open-log.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import type { NodeTls } from '../tls.ts';
 import { withoutSecrets } from './keys.ts';
+
+/** Folder for uploads while they are looked at, in the node's own. */
+export const UPLOADS = 'uploads';
 
 /** What stays when the node is opened again. */
 export interface Host {
@@ -131,6 +135,8 @@ export async function openRunningNode(
       proxyBaseUrl: options.proxyBaseUrl,
       trustProxy: options.trustProxy,
       cors: options.cors,
+      tempDir: path.join(clusterDir, UPLOADS),
+      uploadBytesMax: options.uploadBytesMax,
       settings: live.settings,
       forwardWrites: live.forwardWrites,
     });
