@@ -114,6 +114,8 @@ export class Machine {
         }),
       );
       if (life.dead) return;
+      // It may have been given another one while it was starting.
+      node.setRole(this.role);
       node.onApplied(() => !life.dead && onApplied(this, node));
       this.#up = { node: mutation.node(node), life };
       trace.add(this.name, `serves at ${node.position}, ${node.status().state}`);
