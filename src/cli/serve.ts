@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { openDataAccess } from '../data/index.ts';
@@ -6,6 +6,7 @@ import { createRenderer } from '../render/index.ts';
 import { CONTEXT_PATH, openDoor, openLogger, urlHost } from '../server/index.ts';
 import { DirectoryLock } from './directory-lock.ts';
 import { type Closer, stopOnSignals, tellingParent, tellParent } from './serve/process.ts';
+import { UPLOADS } from './serve/running-node.ts';
 import { clusterFolder } from './serve/settings.ts';
 import { Steering } from './serve/steering.ts';
 import type { ServeOptions } from './serve-options.ts';
@@ -42,6 +43,10 @@ export async function serve(given: ServeOptions, sourceOf: SourceOf): Promise<vo
 
   const cacheDir = path.join(clusterDir, 'cache');
   mkdirSync(cacheDir, { recursive: true });
+  // What a run left behind that was killed.
+  const uploads = path.join(clusterDir, UPLOADS);
+  rmSync(uploads, { recursive: true, force: true });
+  mkdirSync(uploads, { recursive: true });
   const data = openDataAccess({ dataDir, cacheDir, logger });
   closers.push(() => data.close());
   const renderer = createRenderer({ children: given.renderProcesses, cacheDir, logger });

@@ -1,7 +1,14 @@
-import { type Clock, type Logger, messageOf, UnavailableError, UserError } from '../base/index.ts';
+import { type Clock, type Logger, messageOf, UnavailableError } from '../base/index.ts';
 import { type Catalog, type CatalogView, draftOf } from '../catalog/index.ts';
 import type { ChangeLog, NodeState, NodeStatus } from '../log/index.ts';
-import { type Digest, type Position, RECORD_FORMAT, type Store } from '../tree/index.ts';
+import {
+  type Digest,
+  type OpenFile,
+  type Position,
+  RECORD_FORMAT,
+  type TreePath,
+  type TreeStore,
+} from '../tree/index.ts';
 import { fetchBlobs } from './blobs.ts';
 import type { CatalogCache } from './catalog-cache.ts';
 import { conditionOf } from './condition.ts';
@@ -16,6 +23,7 @@ import { Membership } from './membership.ts';
 import { RefusedError } from './origin.ts';
 import { RecentChanges, readRecent } from './recent.ts';
 import { Replica } from './replica.ts';
+import { type StagedFile, stageFile } from './staging.ts';
 import {
   type ClusterNode,
   type NodeCounts,
@@ -42,7 +50,7 @@ export interface NodeParts {
   readonly random: () => number;
   readonly logger: Logger;
   readonly link: LogLink;
-  readonly store: Store;
+  readonly store: TreeStore;
   readonly catalog: Catalog;
   readonly catalogCache: CatalogCache;
   readonly joining: Joining;
@@ -187,6 +195,7 @@ export class Node implements ClusterNode {
         this.#follower.check();
         await withinMs(clock, READ_WAIT_MS_MAX, this.#recentRead.promise, 'reading the last changes');
       },
+      staged: (hash, from) => store.readStagedBlob(hash, from),
       heard: (head) => this.#reached(head),
       applyOwn: (position, record) => this.#follower.applyOwn(position, record),
       askHead: () => this.#head.answer(),
@@ -198,6 +207,7 @@ export class Node implements ClusterNode {
       logId: () => this.logId,
       draft: () => draftOf(catalog),
       write: (request) => this.write(request),
+      stage: (body) => this.#stage(body),
     });
     this.#membership = new Membership({
       clock,
@@ -263,6 +273,20 @@ export class Node implements ClusterNode {
     return this.#writer.write(request);
   }
 
+  async stage(body: AsyncIterable<Uint8Array>): Promise<StagedFile> {
+    const refusal = this.#refusal();
+    if (refusal) throw refusal;
+    return this.#stage(body);
+  }
+
+  #stage(body: AsyncIterable<Uint8Array>): Promise<StagedFile> {
+    return stageFile(this.#parts.store, body, this.#parts.link.get().promises.blobBytesMax);
+  }
+
+  open(path: TreePath): Promise<OpenFile | undefined> {
+    return this.#parts.store.tree.open(path);
+  }
+
   async catchUp(signal?: AbortSignal): Promise<Position> {
     this.#mustFollow();
     const head = await orAborted(this.#head.answer(), signal);
@@ -315,12 +339,6 @@ export class Node implements ClusterNode {
 
   async reload(origin: Origin): Promise<Reloaded> {
     const { store, clock } = this.#parts;
-    if (store.readOnly)
-      throw new UserError(
-        409,
-        'read-only-node',
-        `node ${this.name} is read-only: another node writes the data directory and looks for changes in it; send the reload there`,
-      );
     if (this.#role !== 'both') {
       this.#mustFollow();
       const paths = (await findEdits(store)).map(({ path }) => path);
@@ -449,6 +467,8 @@ export class Node implements ClusterNode {
     const { logger, clock } = this.#parts;
     if (state === 'in-step') this.#inStepMs = clock.monotonicMs();
     if (state === this.#state) return;
+    // What an earlier run had staged, and nobody needs.
+    if (state === 'in-step') void this.#parts.store.tidy();
     this.#since = new Date(clock.now()).toISOString();
     const facts = { from: this.#state, to: state, position: this.position, ...(reason && { reason }) };
     if (state === 'stopped' || state === 'stale') logger.warn('node-state', facts);
@@ -493,7 +513,7 @@ export class Node implements ClusterNode {
       head: Math.max(this.#heard, this.position) as Position,
       lagSeconds: state === 'in-step' ? 0 : Math.round(clock.monotonicMs() - this.#inStepMs) / 1000,
       recordFormat: RECORD_FORMAT,
-      readOnly: this.#parts.store.readOnly,
+      readOnly: false,
       startedAt: this.#startedAt,
       announcedAt: new Date(clock.now()).toISOString(),
     };

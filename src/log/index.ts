@@ -1,4 +1,4 @@
-export { bytesSource, generatedSource } from './blob-source.ts';
+export { bytesSource } from './blob-source.ts';
 export * from './change-log.ts';
 export * from './discovery/index.ts';
 export { type EmbeddedLogOptions, openEmbeddedLog } from './embedded/index.ts';

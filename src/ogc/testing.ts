@@ -70,6 +70,8 @@ export function testNode(files: Files): TestNode {
     },
     history: undefined as never,
     write: absent,
+    stage: absent,
+    open: (path) => tree.open(path),
     divergences: () => [],
     reload: absent,
     written: () => Promise.resolve(),

@@ -75,6 +75,8 @@ export async function faultRun(options: FaultRunOptions): Promise<boolean> {
     ending.tookMs = board.nowMs;
     print(`mending, ${board.nowMs} ms after the beginning`);
     await nemesis.healAll();
+    await inStep(cluster, board);
+    await nemesis.edits.reloadAll(cluster.nodes);
     const end = await inStep(cluster, board);
     ending.position = end?.position;
     ending.digest = end?.digest;

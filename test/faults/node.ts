@@ -87,6 +87,10 @@ export class FaultNode {
       env: { ...Object.fromEntries(clean), NO_COLOR: '1', ...secrets },
     });
     this.#process = child;
+    // Whatever ends this test ends its nodes.
+    const endWithUs = () => child.kill('SIGKILL');
+    process.on('exit', endWithUs);
+    child.once('exit', () => process.off('exit', endWithUs));
     this.#listen(child);
     this.#exited = new Promise((resolve) =>
       child.once('exit', (code, signal) => {

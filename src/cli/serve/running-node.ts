@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { type Logger, messageOf, systemClock, UserError, VERSION } from '../../base/index.ts';
 import { type ClusterNode, openNode, RefusedError } from '../../cluster/index.ts';
 import type { DataAccess } from '../../data/index.ts';
@@ -12,6 +13,9 @@ import { openLog } from '../open-log.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import type { NodeTls } from '../tls.ts';
 import { withoutSecrets } from './keys.ts';
+
+/** Folder for uploads while they are looked at, in the node's own. */
+export const UPLOADS = 'uploads';
 
 /** What stays when the node is opened again. */
 export interface Host {
@@ -88,6 +92,12 @@ export async function openRunningNode(
   live: { readonly settings: ClusterSettings; forwardWrites(): boolean },
 ): Promise<RunningNode> {
   const { door, data, renderer, dataDir, clusterDir, url, logger } = host;
+  if (options.readOnly)
+    throw new UserError(
+      400,
+      'read-only-unsupported',
+      'readOnly=enabled: this version cannot yet run a node that writes nothing to its data directory; give it a directory of its own, and readOnly=disabled',
+    );
   const { name, role, group, readOnly, onDrift, onAhead, retainRecords } = options;
   if (!readOnly) await host.lock.take(name, logger);
   const steering = { group, readOnly, onDrift, onAhead, retainRecords };
@@ -125,6 +135,8 @@ export async function openRunningNode(
       proxyBaseUrl: options.proxyBaseUrl,
       trustProxy: options.trustProxy,
       cors: options.cors,
+      tempDir: path.join(clusterDir, UPLOADS),
+      uploadBytesMax: options.uploadBytesMax,
       settings: live.settings,
       forwardWrites: live.forwardWrites,
     });
