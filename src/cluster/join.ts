@@ -8,7 +8,7 @@ import {
   type Position,
   type Snapshot,
   START,
-  type TreeStore,
+  type Store,
   writeSnapshot,
 } from '../tree/index.ts';
 import { withItsBlobs } from './blobs.ts';
@@ -20,7 +20,7 @@ import type { Role } from './types.ts';
 
 export interface JoinParts {
   readonly name: string;
-  readonly store: TreeStore;
+  readonly store: Store;
   readonly catalog: Catalog;
   /** The node's own folder, absolute. */
   readonly clusterDir: string;
@@ -94,7 +94,8 @@ export class Joining {
     const head = await log.head();
     const isNew = !recorded || (head === START && recorded.position === START);
     if (isNew) {
-      if (head === START && options.role === 'both') await this.#begin(log);
+      // A node that follows in memory has nothing to begin with: the one that writes the directory begins.
+      if (head === START && options.role === 'both' && !store.readOnly) await this.#begin(log);
       else await this.#enter(log, options);
     } else await this.#resume(log, { recorded, head, ...options });
     this.#mayAdopt = false;
@@ -104,9 +105,13 @@ export class Joining {
 
   /** Text for an operator whose node knows more than its log. */
   aheadText(position: Position, head: Position): string {
+    const { store, logUrl } = this.#parts;
+    const lost =
+      `this node is at position ${position}, and the log ${logUrl} ends at ${head}: the log has lost records ` +
+      '(it was restored from a backup, or its engine did not sync). Restore the log; or ';
+    if (store.readOnly) return `${lost}start this node again, which takes the log’s state: it keeps none of its own`;
     return (
-      `this node is at position ${position}, and the log ${this.#parts.logUrl} ends at ${head}: the log has lost records ` +
-      '(it was restored from a backup, or its engine did not sync). Restore the log; or start this node with ' +
+      `${lost}start this node with ` +
       '`--on-ahead publish`, which appends what the log has lost from the files here, or with `--adopt`, which takes ' +
       `the log's state and keeps these files in ${this.#parts.clusterDir}/aside-*`
     );
@@ -195,7 +200,7 @@ export class Joining {
     const refusal = await this.#whyNotResume(log, { recorded, head, trimmed, signal: options.signal });
     if (refusal !== undefined) {
       const { text, reason } = refusal;
-      if (reason === 'ahead' && onAhead === 'publish' && options.role === 'both')
+      if (reason === 'ahead' && onAhead === 'publish' && options.role === 'both' && !store.readOnly)
         return this.#giveBack(log, head, options);
       if (!this.#mayAdopt || head === START) throw new RefusedError(text);
       logger.warn('log-adopted', { reason: text });
@@ -340,7 +345,9 @@ export class Joining {
     this.#comparableFrom = snapshot.position;
   }
 
-  #aside(): string {
+  /** Where files go that give way; nowhere when another node writes them. */
+  #aside(): string | undefined {
+    if (this.#parts.store.readOnly) return undefined;
     const at = new Date(this.#parts.clock.now()).toISOString().replaceAll(':', '-');
     return `${this.#parts.clusterDir}/aside-${at}`;
   }

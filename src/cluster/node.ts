@@ -1,14 +1,7 @@
-import { type Clock, type Logger, messageOf, UnavailableError } from '../base/index.ts';
+import { type Clock, type Logger, messageOf, UnavailableError, UserError } from '../base/index.ts';
 import { type Catalog, type CatalogView, draftOf } from '../catalog/index.ts';
 import type { ChangeLog, NodeState, NodeStatus } from '../log/index.ts';
-import {
-  type Digest,
-  type OpenFile,
-  type Position,
-  RECORD_FORMAT,
-  type TreePath,
-  type TreeStore,
-} from '../tree/index.ts';
+import { type Digest, type OpenFile, type Position, RECORD_FORMAT, type Store, type TreePath } from '../tree/index.ts';
 import { fetchBlobs } from './blobs.ts';
 import type { CatalogCache } from './catalog-cache.ts';
 import { conditionOf } from './condition.ts';
@@ -50,7 +43,7 @@ export interface NodeParts {
   readonly random: () => number;
   readonly logger: Logger;
   readonly link: LogLink;
-  readonly store: TreeStore;
+  readonly store: Store;
   readonly catalog: Catalog;
   readonly catalogCache: CatalogCache;
   readonly joining: Joining;
@@ -339,6 +332,12 @@ export class Node implements ClusterNode {
 
   async reload(origin: Origin): Promise<Reloaded> {
     const { store, clock } = this.#parts;
+    if (store.readOnly)
+      throw new UserError(
+        409,
+        'read-only-node',
+        `node ${this.name} is read-only: another node writes the data directory and looks for changes in it; send the reload there`,
+      );
     if (this.#role !== 'both') {
       this.#mustFollow();
       const paths = (await findEdits(store)).map(({ path }) => path);
@@ -513,7 +512,7 @@ export class Node implements ClusterNode {
       head: Math.max(this.#heard, this.position) as Position,
       lagSeconds: state === 'in-step' ? 0 : Math.round(clock.monotonicMs() - this.#inStepMs) / 1000,
       recordFormat: RECORD_FORMAT,
-      readOnly: false,
+      readOnly: this.#parts.store.readOnly,
       startedAt: this.#startedAt,
       announcedAt: new Date(clock.now()).toISOString(),
     };

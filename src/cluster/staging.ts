@@ -1,6 +1,6 @@
 import { messageOf, UnavailableError, UserError } from '../base/index.ts';
 import type { Draft } from '../catalog/index.ts';
-import { type ContentHash, contentHash, INLINE_BYTES_MAX, type TreePath, type TreeStore } from '../tree/index.ts';
+import { type ContentHash, contentHash, INLINE_BYTES_MAX, type Store, type TreePath } from '../tree/index.ts';
 
 /** Contents that a change may put somewhere; what is long lies on this node's disk. */
 export interface StagedFile {
@@ -26,11 +26,7 @@ const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
  * @throws UnavailableError  `disk-failed`
  * @throws                   what the body failed with
  */
-export async function stageFile(
-  store: TreeStore,
-  body: AsyncIterable<Uint8Array>,
-  bytesMax: number,
-): Promise<StagedFile> {
+export async function stageFile(store: Store, body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<StagedFile> {
   const pieces = within(body, bytesMax);
   const head: Uint8Array[] = [];
   let size = 0;
@@ -57,7 +53,7 @@ function short(bytes: Uint8Array): StagedFile {
   };
 }
 
-async function long(store: TreeStore, body: AsyncIterable<Uint8Array>): Promise<StagedFile> {
+async function long(store: Store, body: AsyncIterable<Uint8Array>): Promise<StagedFile> {
   let failure: unknown;
   // A body that fails may say the same as a disk does.
   const noting = async function* () {

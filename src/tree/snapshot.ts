@@ -163,7 +163,7 @@ async function* entriesOf(
     const { path, hash, size, entry, pending } = file;
     if (pending?.kind === 'inline') yield inputOf(path, pending.bytes);
     else if (entry.pending === undefined && size <= WHOLE_BYTES_MAX && frozen !== undefined) {
-      const bytes = readFrozen(frozen, path);
+      const bytes = readFrozen(frozen, file);
       if (bytes === undefined || contentHash(bytes) !== hash) throw editedError(path);
       yield inputOf(path, bytes);
     } else yield { name: path, size, body: contentsOf(file, frozen, 0) };
@@ -185,7 +185,7 @@ async function* contentsOf(file: Captured, frozen: Frozen | undefined, from: num
   await frozen.quiet;
   const digest = createHash('sha256');
   let offset = 0;
-  for await (const chunk of entry.pending === undefined ? frozen.readStream(path) : frozen.readBlobStream(hash)) {
+  for await (const chunk of entry.pending === undefined ? frozen.readStream(file) : frozen.readBlobStream(hash)) {
     // (Not as it was at the time: the batch that was being written then may have put the blob at its place.)
     digest.update(chunk as Buffer);
     const skipped = Math.max(0, from - offset);
@@ -197,11 +197,11 @@ async function* contentsOf(file: Captured, frozen: Frozen | undefined, from: num
   if (digest.digest('hex') !== hash) throw editedError(path);
 }
 
-function readFrozen(frozen: Frozen, path: TreePath): Uint8Array | undefined {
+function readFrozen(frozen: Frozen, file: Captured): Uint8Array | undefined {
   try {
-    return frozen.readSync(path, WHOLE_BYTES_MAX);
+    return frozen.readSync(file, WHOLE_BYTES_MAX);
   } catch (error) {
-    throw editedError(path, error);
+    throw editedError(file.path, error);
   }
 }
 

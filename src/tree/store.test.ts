@@ -410,7 +410,7 @@ describe('blobs', () => {
   it('are put at their place from where they were staged', async () => {
     const { system, store } = await openBound();
     const content = blob('raster') as Extract<Content, { kind: 'blob' }>;
-    await store.stageBlob(content.hash, () => Readable.from([bytes('ras'), bytes('ter')]));
+    await store.stageBlob(content.hash, 0, () => Readable.from([bytes('ras'), bytes('ter')]));
     store.tree.apply(at(1), [
       { kind: 'put', path: treePath('data/a.tif'), content },
       { kind: 'put', path: treePath('data/b.tif'), content },
@@ -449,7 +449,7 @@ describe('blobs', () => {
     };
     const content = blob('raster') as Extract<Content, { kind: 'blob' }>;
     await assert.rejects(
-      store.stageBlob(content.hash, () => Readable.from([bytes('raster')])),
+      store.stageBlob(content.hash, 0, () => Readable.from([bytes('raster')])),
       /EIO/,
     );
     assert.match(store.trouble ?? '', /EIO/);
@@ -484,7 +484,7 @@ describe('blobs', () => {
     const { store } = await openBound();
     const { hash } = blob('raster') as { hash: ReturnType<typeof contentHash> };
     await assert.rejects(
-      store.stageBlob(hash, () => Readable.from([bytes('x')])),
+      store.stageBlob(hash, 0, () => Readable.from([bytes('x')])),
       /other bytes/,
     );
     assert.equal(await store.hasBlob(hash), false);

@@ -10,7 +10,8 @@ import { type Scan, type SkippedFile, scanFolder } from './scan.ts';
 import type { Snapshot, SnapshotFile } from './snapshot.ts';
 import { type OpenFrom, type StagedBlob, Staging } from './staging.ts';
 import { readState, type StoreState } from './state.ts';
-import { type Backing, type Frozen, opened, type RecordWork, Tree } from './tree.ts';
+import type { Drift, RestoreOptions, Store } from './store-types.ts';
+import { type Backing, type FileStat, type Frozen, opened, type RecordWork, Tree } from './tree.ts';
 import { type ContentHash, INLINE_BYTES_MAX, type Position, START, type TreePath } from './types.ts';
 import { WriteBehind } from './writer.ts';
 
@@ -34,25 +35,6 @@ export interface TreeStoreOptions {
   readonly onTrouble?: (trouble: string | undefined) => void;
 }
 
-/** How the files of a data directory differ from the tree. */
-export interface Drift {
-  /** Other bytes than the tree says. */
-  readonly changed: readonly TreePath[];
-  /** Not in the tree. */
-  readonly added: readonly TreePath[];
-  /** In the tree, and not there. */
-  readonly removed: readonly TreePath[];
-  /** What could not be looked at; files below are in none of the lists. */
-  readonly skipped: readonly SkippedFile[];
-}
-
-export interface RestoreOptions {
-  /** Where files are moved that would be lost, absolute; default: they are deleted. */
-  readonly keepIn?: string;
-  /** Called with the contents of each file, but for long ones, that the tree does not hold yet at that path; others have their turn meanwhile. */
-  readonly onContents?: (path: TreePath, hash: ContentHash, bytes: Uint8Array) => void;
-}
-
 const KEEP_HASHES_FROM = 1000;
 
 /** What a scan found. */
@@ -71,7 +53,8 @@ const DISK_FAILURES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EIO', '
  * A data directory as a replicated tree. Opening it reads every file of the tree that is not as it was when it was last read,
  * and changes nothing; from then on the files follow the tree, behind it and in order, and `cluster/state.json` says how far they have come.
  */
-export class TreeStore {
+export class TreeStore implements Store {
+  readonly readOnly = false;
   /** The tree; the same object for the store's life. */
   readonly tree: Tree;
   /** What lies in the data directory and does not take part, as of the last scan. */
@@ -161,7 +144,7 @@ export class TreeStore {
     });
     const backing: Backing = {
       read: (path) => this.#read(path),
-      open: (path, size) => this.#open(path, size),
+      open: (path, { size }) => this.#open(path, size),
       readBlob: (hash) => this.#system.readSync(this.#staging.file(hash))!,
       openBlob: (hash) => this.readStagedBlob(hash),
       enqueue: (work) => this.#enqueue(work),
@@ -261,7 +244,7 @@ export class TreeStore {
    * off is gone on with.
    * @throws Error  the bytes have another hash
    */
-  stageBlob(hash: ContentHash, open: OpenFrom): Promise<void> {
+  stageBlob(hash: ContentHash, _size: number, open: OpenFrom): Promise<void> {
     return this.#noting(() => this.#staging.take(hash, open));
   }
 
@@ -363,8 +346,8 @@ export class TreeStore {
     if (hash !== undefined && bytes !== undefined) return { hash, size, pending: { kind: 'inline', bytes } };
     if (hash !== undefined) {
       const elsewhere = here.places.get(hash);
-      const copied = elsewhere !== undefined && (await this.#stageCopy(hash, elsewhere));
-      if (!copied) await this.stageBlob(hash, (from) => snapshot.openBlob(hash, from));
+      const copied = elsewhere !== undefined && (await this.#stageCopy({ hash, size }, elsewhere));
+      if (!copied) await this.stageBlob(hash, size, (from) => snapshot.openBlob(hash, from));
       return { hash, size, pending: { kind: 'blob', hash, size } };
     }
     const staged = await this.#noting(() => this.stage(body));
@@ -374,9 +357,9 @@ export class TreeStore {
   }
 
   /** A long file that lies at another place already need not be sent. */
-  async #stageCopy(hash: ContentHash, path: TreePath): Promise<boolean> {
+  async #stageCopy({ hash, size }: FileStat, path: TreePath): Promise<boolean> {
     try {
-      await this.stageBlob(hash, (from) => this.#system.readStream(`${this.#dir}/${path}`, from));
+      await this.stageBlob(hash, size, (from) => this.#system.readStream(`${this.#dir}/${path}`, from));
       return true;
     } catch {
       // It has been changed, or is gone.
@@ -454,8 +437,8 @@ export class TreeStore {
     const hold = this.#writer.hold();
     return {
       quiet: hold.quiet,
-      readSync: (path, bytesMax) => this.#system.readSync(hold.placeOf(path), bytesMax),
-      readStream: (path) => this.#system.readStream(hold.placeOf(path)),
+      readSync: ({ path }, bytesMax) => this.#system.readSync(hold.placeOf(path), bytesMax),
+      readStream: ({ path }) => this.#system.readStream(hold.placeOf(path)),
       readBlobStream: (hash) => this.#system.readStream(this.#staging.file(hash)),
       release: hold.release,
     };

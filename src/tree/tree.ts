@@ -41,9 +41,9 @@ export interface OpenFile extends FileStat {
 /** Where the bytes of a tree lie, and who writes them. */
 export interface Backing {
   /** Bytes of a file of the tree that is not pending. */
-  read(path: TreePath): Uint8Array;
+  read(path: TreePath, file: FileStat): Uint8Array;
   /** The same, not all at once. */
-  open(path: TreePath, size: number): Promise<Readable>;
+  open(path: TreePath, file: FileStat): Promise<Readable>;
   /** Bytes of a blob that waits to be put at its place. */
   readBlob(hash: ContentHash): Uint8Array;
   openBlob(hash: ContentHash): Readable;
@@ -58,10 +58,15 @@ export interface Frozen {
   /** Resolves when nothing is being written any more; only then may be read. */
   readonly quiet: Promise<void>;
   /** Bytes of a file of the tree, as of the freeze, that is not pending. Undefined when it is longer than `bytesMax`. */
-  readSync(path: TreePath, bytesMax: number): Uint8Array | undefined;
-  readStream(path: TreePath): Readable;
+  readSync(file: FrozenFile, bytesMax: number): Uint8Array | undefined;
+  readStream(file: FrozenFile): Readable;
   readBlobStream(hash: ContentHash): Readable;
   release(): void;
+}
+
+/** A file of a frozen tree. */
+export interface FrozenFile extends FileStat {
+  readonly path: TreePath;
 }
 
 export interface RecordWork {
@@ -153,7 +158,7 @@ export class Tree implements TreeReader {
     if (entry.pending?.kind === 'inline') return entry.pending.bytes;
     if (this.#backing === undefined)
       throw new UnavailableError('blob-missing', `the contents of ${path} are not in memory`);
-    return entry.pending === undefined ? this.#backing.read(path) : this.#backing.readBlob(entry.hash);
+    return entry.pending === undefined ? this.#backing.read(path, entry) : this.#backing.readBlob(entry.hash);
   }
 
   /**
@@ -169,7 +174,7 @@ export class Tree implements TreeReader {
       if (this.#backing === undefined)
         throw new UnavailableError('blob-missing', `the contents of ${path} are not in memory`);
       try {
-        const body = pending === undefined ? this.#backing.open(path, size) : opened(this.#backing.openBlob(hash));
+        const body = pending === undefined ? this.#backing.open(path, entry) : opened(this.#backing.openBlob(hash));
         return { hash, size, body: await body };
       } catch (error) {
         // Another file has come to its place meanwhile, or this one to another place.

@@ -92,12 +92,6 @@ export async function openRunningNode(
   live: { readonly settings: ClusterSettings; forwardWrites(): boolean },
 ): Promise<RunningNode> {
   const { door, data, renderer, dataDir, clusterDir, url, logger } = host;
-  if (options.readOnly)
-    throw new UserError(
-      400,
-      'read-only-unsupported',
-      'readOnly=enabled: this version cannot yet run a node that writes nothing to its data directory; give it a directory of its own, and readOnly=disabled',
-    );
   const { name, role, group, readOnly, onDrift, onAhead, retainRecords } = options;
   if (!readOnly) await host.lock.take(name, logger);
   const steering = { group, readOnly, onDrift, onAhead, retainRecords };
