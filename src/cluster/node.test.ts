@@ -242,6 +242,20 @@ describe('when the log fails', () => {
     assert.equal(read(a.node, 'counter'), '30');
   });
 
+  it('lost-request while another node makes the same change by its key: only the other one made it', async () => {
+    const faults: (MemoryFault | undefined)[] = [];
+    const a = await cluster.start('a', { fault: faultOn('append', faults) });
+    const b = await cluster.start('b');
+    await a.node.catchUp();
+    faults.push({ kind: 'lost-request' });
+    const lost = increment(a.node, 'counter', 'key-1');
+    await until('the request is lost', () => faults.length === 0);
+    const made = await increment(b.node, 'counter', 'key-1');
+    const answer = await lost;
+    assert.deepEqual([made.repeated, answer.repeated, answer.position], [false, true, made.position]);
+    assert.equal(read(a.node, 'counter'), '1');
+  });
+
   it('writes are refused, reads of what is here go on, and all is well when it is back', async () => {
     const a = await cluster.start('a');
     await put(a.node, 'x', '1');

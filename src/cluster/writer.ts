@@ -350,7 +350,11 @@ export class Writer {
       // The node cannot look (it was paused, the log has gone): nobody may be told that nothing was done.
       throw uncertain(place, messageOf(error));
     }
-    const ours = record.changes.every(({ id }) => this.#ports.recent.find(id)?.position === place);
+    // A client may have sent the same change through another node, whose record it was then.
+    const ours = record.changes.every(({ id, node }) => {
+      const applied = this.#ports.recent.find(id);
+      return applied?.position === place && applied.node === node;
+    });
     if (ours) return settle(group.evaluated, place);
     // Passed over with a snapshot, and trimmed: nobody can say any more.
     if (this.#ports.recent.knownAfter >= place) throw uncertain(place, 'the log no longer holds that record');
