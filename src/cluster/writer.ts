@@ -66,6 +66,8 @@ interface Waiting {
   readonly id: string;
   prepared: unknown;
   attempts: number;
+  /** When the request came, in monotonic milliseconds. */
+  readonly sinceMs: number;
   resolve(written: Written<unknown>): void;
   reject(error: unknown): void;
 }
@@ -126,6 +128,7 @@ export class Writer {
       id: key ?? `${this.#ports.nodeName}-${this.#run}-${++this.#count}`,
       prepared: undefined as unknown,
       attempts: 0,
+      sinceMs: this.#ports.clock.monotonicMs(),
       ...Promise.withResolvers<Written<unknown>>(),
     };
     if (request.prepare) waiting.prepared = await this.#prepare(request);
@@ -249,7 +252,7 @@ export class Writer {
         const { operations } = draft;
         // What leaves every file as it was is no change, and takes no place in the log.
         const changed = operations.length > 0 && draft.digest() !== base.digest();
-        const unsent = changed ? this.#unsent(operations) : NONE;
+        const unsent = changed ? this.#unsent(operations, waiting.sinceMs) : NONE;
         if (unsent.size > 0) {
           waiting.attempts--;
           void this.#sendAside(waiting, unsent);
@@ -391,11 +394,12 @@ export class Writer {
     if (others.length > 0) await this.#again({ ...group, evaluated: others });
   }
 
-  /** What the log was not given lately. */
-  #unsent(operations: readonly FileOperation[]): Blobs {
+  /** What the log was not given lately, and not since the request came: what has been lost there is given again. */
+  #unsent(operations: readonly FileOperation[], sinceMs: number): Blobs {
     const blobs = longContents(operations, this.#ports.staged);
-    const since = this.#ports.clock.monotonicMs() - STORED_BLOB_MS;
-    for (const hash of blobs.keys()) if ((this.#storedBlobs.get(hash) ?? since) > since) blobs.delete(hash);
+    const since = Math.max(sinceMs, this.#ports.clock.monotonicMs() - STORED_BLOB_MS);
+    for (const hash of blobs.keys())
+      if ((this.#storedBlobs.get(hash) ?? Number.NEGATIVE_INFINITY) >= since) blobs.delete(hash);
     return blobs;
   }
 

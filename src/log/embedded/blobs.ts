@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, stat, utimes } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { type Clock, UnavailableError } from '../../base/index.ts';
 import type { ContentHash } from '../../tree/index.ts';
 import type { BlobInfo, BlobSource } from '../change-log.ts';
@@ -22,6 +22,7 @@ const HASH = /^[0-9a-f]{64}$/;
 export class BlobFiles {
   readonly #folder: string;
   readonly #incoming: string;
+  readonly #damaged: string;
   readonly #clock: Clock;
   readonly #uploads = new Map<ContentHash, Upload>();
   /** The hash of what has come so far, so that it need not be read again; it is, after a restart. */
@@ -32,6 +33,7 @@ export class BlobFiles {
   constructor(folder: string, clock: Clock) {
     this.#folder = path.join(folder, 'blobs');
     this.#incoming = path.join(folder, 'incoming');
+    this.#damaged = path.join(folder, 'damaged');
     this.#clock = clock;
   }
 
@@ -58,7 +60,32 @@ export class BlobFiles {
       await file.close();
       throw error;
     }
-    return file.createReadStream({ start: from, highWaterMark: 256 * 1024 });
+    const stream = file.createReadStream({ start: from, highWaterMark: 256 * 1024 });
+    if (from > 0) return stream;
+    const body = Readable.from(this.#verified(hash, stream), { objectMode: false });
+    // Also of a body that nobody has begun to read.
+    return body.once('close', () => stream.destroy());
+  }
+
+  /**
+   * The disk may have damaged it. Then it is moved away, so that it is taken when it is put again.
+   * @throws UnavailableError
+   */
+  async *#verified(hash: ContentHash, stream: Readable): AsyncGenerator<Uint8Array> {
+    const digest = createHash('sha256');
+    for await (const piece of stream as AsyncIterable<Buffer>) {
+      digest.update(piece);
+      yield piece;
+    }
+    if (digest.digest('hex') === hash) return;
+    await this.#inTurn(hash, async () => {
+      await mkdir(this.#damaged, { recursive: true });
+      await orMissing(rename(this.#file(hash), path.join(this.#damaged, hash)));
+    });
+    throw new UnavailableError(
+      'blob-damaged',
+      `the blob ${hash} has been damaged on the disk of the log, and was moved to ${this.#damaged}; it is right again once the same bytes are put again`,
+    );
   }
 
   async *list(): AsyncIterableIterator<readonly BlobInfo[]> {
