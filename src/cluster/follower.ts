@@ -4,6 +4,7 @@ import { CorruptRecordError, type Digest, decodeRecord, NewerFormatError, type P
 import { blobsOf } from './blobs.ts';
 import { RefusedError } from './origin.ts';
 import { type ChangesRecord, DigestMismatchError, type Replica } from './replica.ts';
+import { moves, RecordWindow } from './window.ts';
 
 export interface FollowerPorts {
   readonly clock: Clock;
@@ -131,9 +132,9 @@ export class Follower {
     replica.replaced();
     for await (const batch of log.read(replica.position, turn)) {
       ports.onReached(batch.at(-1)!.position);
-      for (const record of batch) {
+      for (let next = 0; next < batch.length; ) {
         if (turn.aborted) return;
-        await this.#take(log, record, turn);
+        next = await this.#take(log, batch, next, turn);
         await replica.breathe();
         await ports.room(turn);
       }
@@ -141,17 +142,39 @@ export class Follower {
     }
   }
 
-  async #take(log: ChangeLog, { position, body }: LogRecord, signal: AbortSignal): Promise<void> {
-    const { replica } = this.#ports;
-    if (position <= replica.position) return;
-    const record = decodeRecord(body);
-    if (record.kind === 'genesis') {
-      if (position !== 1) throw new CorruptRecordError(`the record at position ${position} begins a log anew`);
-      // What the log begins with is the tree that we have: see `Joining`.
-      return replica.apply(position, { format: 1, kind: 'changes', changes: [], digest: record.digest });
+  /**
+   * Takes in some records of a batch, in one step.
+   * @returns the index of the first that is not among them
+   */
+  async #take(log: ChangeLog, batch: readonly LogRecord[], from: number, signal: AbortSignal): Promise<number> {
+    const { replica, fetchContents } = this.#ports;
+    const breathe = () => replica.breathe();
+    const window = new RecordWindow();
+    let next = from;
+    for (; next < batch.length && !window.isFull; next++) {
+      const { position, body } = batch[next]!;
+      if (position <= replica.position) continue;
+      const first = window.records.length === 0;
+      let record: ChangesRecord;
+      try {
+        record = changesOf(position, body);
+      } catch (error) {
+        // What comes before it is taken in first.
+        if (first) throw error;
+        break;
+      }
+      const alone = moves(record) || blobsOf(record).size > 0;
+      if (alone && !first) break;
+      if (alone) await fetchContents(log, record, signal);
+      window.add(position, record);
+      await breathe();
+      if (!alone) continue;
+      next++;
+      break;
     }
-    if (blobsOf(record).size > 0) await this.#ports.fetchContents(log, record, signal);
-    replica.apply(position, record);
+    const read = await window.readAhead(breathe);
+    if (!signal.aborted) replica.applyAll(window.records, read);
+    return next;
   }
 
   #differs(error: DigestMismatchError): void {
@@ -178,4 +201,12 @@ export class Follower {
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+function changesOf(position: Position, body: Uint8Array): ChangesRecord {
+  const record = decodeRecord(body);
+  if (record.kind === 'changes') return record;
+  if (position !== 1) throw new CorruptRecordError(`the record at position ${position} begins a log anew`);
+  // What the log begins with is the tree that we have: see `Joining`.
+  return { format: 1, kind: 'changes', changes: [], digest: record.digest };
 }

@@ -331,7 +331,8 @@ export class Joining {
   }
 
   async #restore(snapshot: Snapshot, keepIn: string | undefined): Promise<void> {
-    const { store, catalog } = this.#parts;
+    const { store, catalog, clock, logger } = this.#parts;
+    const startedMs = clock.monotonicMs();
     // Read while the snapshot comes in, where others have their turn; taken in all at once.
     const read = new Map<string, FileContents>();
     const touched = await store.restore(snapshot, {
@@ -341,7 +342,15 @@ export class Joining {
         if (contents !== undefined) read.set(path, contents);
       },
     });
+    const restoredMs = clock.monotonicMs();
     catalog.apply(touched, read);
+    logger.info('snapshot-taken', {
+      position: snapshot.position,
+      files: store.tree.files,
+      read: read.size,
+      restoreMs: Math.round(restoredMs - startedMs),
+      catalogMs: Math.round(clock.monotonicMs() - restoredMs),
+    });
     this.#comparableFrom = snapshot.position;
   }
 
