@@ -93,7 +93,9 @@ export async function openRunningNode(
 ): Promise<RunningNode> {
   const { door, data, renderer, dataDir, clusterDir, url, logger } = host;
   const { name, role, group, readOnly, onDrift, onAhead, retainRecords } = options;
-  if (!readOnly) await host.lock.take(name, logger);
+  // Whoever wrote the directory until now lets another node do so.
+  if (readOnly) host.lock.release();
+  else await host.lock.take(name, logger);
   const steering = { group, readOnly, onDrift, onAhead, retainRecords };
   const node = await openNode({
     dataDir,
