@@ -2,6 +2,7 @@ import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { messageOf, UnavailableError } from '../../base/index.ts';
+import { pieces } from '../pieces.ts';
 
 /** Syncs as it goes, so that no append waits behind everything that a big body has left in the system's memory. */
 const SYNC_BYTES = 8 * 1024 * 1024;
@@ -34,35 +35,6 @@ async function stored(step: Promise<void>): Promise<void> {
     await step;
   } catch (error) {
     throw new UnavailableError('log-failed', `the log cannot write to its disk: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-/** What is there of a body, again and again. Unlike the body's own iterator, it does not wait for one that cannot be ended. */
-async function* pieces(body: Readable, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  let wake = () => {};
-  const onEvent = () => wake();
-  const events = ['readable', 'end', 'error', 'close'] as const;
-  for (const event of events) body.on(event, onEvent);
-  // It may fail when nobody listens any more.
-  body.on('error', () => {});
-  signal?.addEventListener('abort', onEvent);
-  try {
-    for (;;) {
-      signal?.throwIfAborted();
-      if (body.errored) throw body.errored;
-      const piece = body.read() as Uint8Array | string | null;
-      if (piece !== null) yield typeof piece === 'string' ? Buffer.from(piece) : piece;
-      else if (body.readableEnded) return;
-      else if (body.destroyed) throw new Error('the body was given up');
-      else
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-    }
-  } finally {
-    for (const event of events) body.off(event, onEvent);
-    signal?.removeEventListener('abort', onEvent);
-    body.destroy();
   }
 }
 

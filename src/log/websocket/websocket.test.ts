@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { after, describe, it } from 'node:test';
 import { type Facts, type Logger, silentLogger, UnavailableError, UserError } from '../../base/index.ts';
 import { START } from '../../tree/index.ts';
 import type { ChangeLog } from '../change-log.ts';
+import { TcpProxy } from '../contract/proxy.ts';
 import { logContract, until } from '../contract.ts';
 import { LogRefusedError, type LogServer, memoryLog, openEmbeddedLog, openWebSocketLog, serveLog } from '../index.ts';
 import { parseLogUrl } from './url.ts';
@@ -16,69 +17,9 @@ const dir = mkdtempSync(`${tmpdir()}/log-`);
 after(() => rmSync(dir, { recursive: true }));
 let folders = 0;
 
-async function listen(server: Server | ReturnType<typeof createTcpServer>, port = 0): Promise<number> {
+async function listen(server: Server, port = 0): Promise<number> {
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
-}
-
-/** Passes bytes on to a port, until it is told not to. */
-class TcpProxy {
-  port = 0;
-  #target: () => number;
-  #frozen = false;
-  /** All connections are cut when so many more bytes have come through. */
-  #bytesLeft = Number.POSITIVE_INFINITY;
-  readonly #sockets = new Set<Socket>();
-  readonly #server = createTcpServer((near) => {
-    const far = connect(this.#target(), '127.0.0.1');
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      this.#sockets.add(from);
-      from.setNoDelay();
-      from.on('data', (data) => {
-        if (this.#frozen) return;
-        const passed = data.subarray(0, this.#bytesLeft);
-        this.#bytesLeft -= passed.length;
-        if (this.#bytesLeft === 0) to.end(passed, () => this.cut());
-        else if (!to.write(passed)) {
-          from.pause();
-          to.once('drain', () => from.resume());
-        }
-      });
-      from.on('error', () => {});
-      from.on('close', () => {
-        this.#sockets.delete(from);
-        to.destroy();
-      });
-    }
-  });
-
-  constructor(target: () => number) {
-    this.#target = target;
-  }
-
-  async start(): Promise<void> {
-    this.port = await listen(this.#server);
-  }
-
-  cut(afterBytes = 0): void {
-    this.#bytesLeft = afterBytes > 0 ? Math.floor(afterBytes) : Number.POSITIVE_INFINITY;
-    if (afterBytes > 0) return;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  freeze(frozen: boolean): void {
-    this.#frozen = frozen;
-    // What was swallowed is missing from the stream for good.
-    if (!frozen) this.cut();
-  }
-
-  stop(): void {
-    this.cut();
-    this.#server.close();
-  }
 }
 
 async function serve(
