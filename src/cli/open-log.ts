@@ -3,8 +3,10 @@ import { type Logger, UserError } from '../base/index.ts';
 import {
   type ChangeLog,
   type ClusterSecrets,
+  isPostgresUrl,
   type LogFinder,
   openEmbeddedLog,
+  openPostgresLog,
   openWebSocketLog,
   serveLog,
 } from '../log/index.ts';
@@ -30,6 +32,9 @@ export interface LogParts {
 /** Opens the log that the URL names; one that this process holds is offered to the other nodes at the node's own port. */
 export async function openLog(options: ServeOptions, parts: LogParts): Promise<ChangeLog> {
   const { door, tls, clusterDir, name, url, logger, closers } = parts;
+  // There the nodes do not know each other by a secret: who has the right to the tables is of the cluster.
+  if (isPostgresUrl(options.log) && options.discovery !== 'multicast')
+    return openInPostgres(options.log, options, parts);
   const secrets = clusterSecrets({
     given: process.env.GRATICULE_CLUSTER_SECRET,
     file: options.secretFile,
@@ -85,13 +90,20 @@ async function openAt(
     closers.push(() => service.close());
     return log;
   }
+  if (typeof place === 'string' && isPostgresUrl(place)) return openInPostgres(place, options, parts);
   if (typeof place === 'string' && !/^(?:wss?:\/\/|failover:\()/.test(place))
     throw new UserError(
       400,
       'unknown-log',
-      `--log ${withoutSecrets(place)}: this is no log that can be followed; use embedded:, ws://host:port or failover:(ws://a:port,ws://b:port)`,
+      `--log ${withoutSecrets(place)}: this is no log that can be followed; use embedded:, ws://host:port, failover:(ws://a:port,ws://b:port) or postgres://user@host/database`,
     );
   const log = openWebSocketLog({ url: place, secret, group, tls: tls.client, name, logger });
+  closers.push(() => log.close());
+  return log;
+}
+
+function openInPostgres(url: string, { group }: ServeOptions, { logger, closers }: LogParts): ChangeLog {
+  const log = openPostgresLog({ url, group, logger });
   closers.push(() => log.close());
   return log;
 }
