@@ -121,11 +121,7 @@ async function evaluate(
     user: principal.name,
   });
   call.started.exchange = exchange;
-  try {
-    return render(await route.handle(exchange), negotiated);
-  } finally {
-    exchange.release();
-  }
+  return render(await route.handle(exchange), negotiated);
 }
 
 function isLocalRead(request: FastifyRequest): boolean {

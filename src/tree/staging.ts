@@ -32,15 +32,11 @@ export class Staging {
   readonly #writing = new Set<string>();
   /** Ends when nothing is being removed. */
   #dropping: Promise<void> = Promise.resolve();
-  #nextDrop: Promise<void> | undefined;
-  /** Called when something may be removed that nobody holds any more. */
-  readonly #onReleased: () => void;
   #temporaries = 0;
 
-  constructor(system: FileSystem, folder: string, onReleased: () => void) {
+  constructor(system: FileSystem, folder: string) {
     this.#system = system;
     this.#folder = folder;
-    this.#onReleased = onReleased;
   }
 
   file(hash: ContentHash): string {
@@ -131,10 +127,7 @@ export class Staging {
         open = false;
         const held = this.#held.get(hash)! - 1;
         if (held > 0) this.#held.set(hash, held);
-        else {
-          this.#held.delete(hash);
-          this.#onReleased();
-        }
+        else this.#held.delete(hash);
       },
     };
   }
@@ -149,13 +142,7 @@ export class Staging {
    * @param needed  something in the tree waits for its place: it is not the time
    */
   drop(needed: () => boolean): Promise<void> {
-    // Many are released at once: one look is enough, as long as it has not begun.
-    if (this.#nextDrop !== undefined) return this.#nextDrop;
-    this.#nextDrop = this.#dropping.then(() => {
-      this.#nextDrop = undefined;
-      return this.#drop(needed);
-    });
-    this.#dropping = this.#nextDrop;
+    this.#dropping = this.#dropping.then(() => this.#drop(needed));
     return this.#dropping;
   }
 

@@ -22,8 +22,7 @@ export async function runWhereMountsAreAllowed(): Promise<number | undefined> {
     stdio: 'inherit',
     env: { ...process.env, [INSIDE]: 'namespace' },
   });
-  // It ends with this process, however that is told to end.
-  process.once('exit', () => child.kill('SIGTERM'));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
 }
 

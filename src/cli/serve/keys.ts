@@ -112,13 +112,9 @@ export function normalized(key: SettingKey, text: string): string {
   }
 }
 
-/**
- * A text without users and passwords in its URLs, also where a password has characters that should have been escaped: up to the last @
- * of the host part, and, of a database's URL, of the whole.
- */
+/** A text without users and passwords in its URLs. */
 export function withoutSecrets(text: string): string {
   return text
-    .replace(/(postgres(?:ql)?:\/\/)[^\s]*@/gi, '$1')
-    .replace(/\/\/[^/\s()]*@/g, '//')
+    .replace(/(\/\/|,)[^/@\s,()]*@/g, '$1')
     .replace(/([?&][^=&\s()]*(?:password|secret)[^=&\s()]*=)[^&\s),]*/gi, '$1');
 }
