@@ -108,6 +108,19 @@ async function cached(program: Program, cluster: string, files: number): Promise
   await until(whole, program, 'the cache', START_MS_MAX);
 }
 
+/** The files of a snapshot are written behind. */
+async function onDisk(program: Program, stateFile: string): Promise<void> {
+  const written = async () => {
+    const state = JSON.parse(readFileSync(stateFile, 'utf8')) as {
+      position: number;
+      restoring?: true;
+      writing?: object;
+    };
+    return state.position > 0 && !state.restoring && state.writing === undefined;
+  };
+  await until(written, program, 'the files on disk', START_MS_MAX);
+}
+
 async function measureSize(layers: number, size: ScaleSize): Promise<{ starts: Row[]; writes: Row[]; joins: Row[] }> {
   const temporary = temporaryFolder();
   const folder = temporary.path;
@@ -141,9 +154,14 @@ async function measureSize(layers: number, size: ScaleSize): Promise<{ starts: R
 
     mkdirSync(path.join(folder, 'b'));
     const log = `ws://127.0.0.1:${warm.port}`;
+    const begin = performance.now();
     const b = await startNode({ folder, name: 'b', role: 'replica', secret: SECRET, log, withinMs: START_MS_MAX });
     running.push(b);
     joins.push([`${layers} layers: a new, empty node joins`, ...started(b)]);
+    const { restoreMs, catalogMs: indexMs } = lastEvent(b, 'snapshot-taken');
+    joins.push([`    of that, transfer, unpacking and parsing ${restoreMs} ms, catalog ${indexMs} ms`, '', '', '']);
+    await onDisk(b, path.join(folder, 'b/cluster/state.json'));
+    joins.push(['    and all files on disk', '', ms(performance.now() - begin), ms(cpuMs(b))]);
     const writes = await changes(warm, layers, size.writes);
     return { starts, writes, joins };
   } finally {

@@ -5,7 +5,7 @@
 
 /** The caller's mistake. The text is shown to the caller: it names the thing, and says what to do. */
 export class UserError extends Error {
-  /** HTTP status, 400 to 499; GeoServer's own REST API answers some of these with 500, so that is allowed too. */
+  /** HTTP status, 400 to 499, or 507 for what finds no room; GeoServer's own REST API answers some of these with 500, so that is allowed too. */
   readonly status: number;
   /** Stable word for programs, for example `workspace-not-found`. */
   readonly code: string;

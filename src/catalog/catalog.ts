@@ -2,7 +2,7 @@ import { messageOf } from '../base/index.ts';
 import type { ContentHash, Touched, Tree, TreePath, TreeReader } from '../tree/index.ts';
 import { readObject } from './codec/index.ts';
 import { IndexedView } from './indexed-view.ts';
-import { setObject } from './indexer.ts';
+import { moveResource, setObject } from './indexer.ts';
 import type { CatalogObject } from './objects.ts';
 import { packObjects } from './pack.ts';
 import { kindOfPath, workspaceFolder } from './paths.ts';
@@ -48,10 +48,13 @@ export class Catalog extends IndexedView {
     return catalog;
   }
 
-  /** Takes in what the tree's `apply` reports. The tree must be in the state after it. */
-  apply(touched: readonly Touched[]): void {
+  /**
+   * Takes in what the tree's `apply` reports. The tree must be in the state after it.
+   * @param read  by path, what files hold that have been read already
+   */
+  apply(touched: readonly Touched[], read?: ReadonlyMap<string, FileContents>): void {
     this.#unpacked += touched.length;
-    follow(this.tables, this.tree, touched);
+    follow(this.tables, this.tree, touched, read);
   }
 
   /** Files, about, that are other than when the catalog was last packed: the next start would have to parse them. */
@@ -108,20 +111,33 @@ function* catalogFiles(tree: Tree): Generator<readonly [TreePath, ContentHash]> 
  * Brings indexes in step with a tree that was touched. Only the paths matter, what they hold is asked of the tree as it is
  * now: so the order of touches, and what later ones undid, make no difference.
  */
-export function follow(tables: Tables, tree: TreeReader, touched: readonly Touched[]): void {
+export function follow(
+  tables: Tables,
+  tree: TreeReader,
+  touched: readonly Touched[],
+  read?: ReadonlyMap<string, FileContents>,
+): void {
   for (const touch of touched) {
     switch (touch.kind) {
       case 'put':
       case 'deleted':
-        refresh(tables, tree, touch.path);
+        refresh(tables, tree, touch.path, read?.get(touch.path));
         break;
       case 'moved': {
         const known = tables.file(touch.from)?.object;
+        if (known !== undefined && onlyMoved(tables, tree, known, touch.to)) break;
         refresh(tables, tree, touch.from);
         refresh(tables, tree, touch.to, known);
       }
     }
   }
+}
+
+/** Takes a resource in that is gone from its place, and the same at another one. */
+function onlyMoved(tables: Tables, tree: TreeReader, known: CatalogObject | Unreadable, to: TreePath): boolean {
+  if (known.kind === 'broken' || tree.stat(known.path) !== undefined || tables.file(to) !== undefined) return false;
+  if (tree.stat(to)?.hash !== known.hash || !meansTheSameAt(known, to)) return false;
+  return moveResource(tables, known.path, { ...known, path: to });
 }
 
 /**
@@ -141,9 +157,25 @@ function read(
   hash: ContentHash,
   candidate?: CatalogObject | Unreadable,
 ): CatalogObject | Unreadable | undefined {
-  if (candidate?.hash === hash && meansTheSameAt(candidate, path)) return { ...candidate, path };
+  if (candidate?.hash === hash) {
+    if (candidate.path === path) return candidate;
+    if (meansTheSameAt(candidate, path)) return { ...candidate, path };
+  }
+  return readContents(path, hash, () => tree.read(path));
+}
+
+/** What a file of the catalog holds: an object, or why it cannot be read. */
+export type FileContents = CatalogObject | Unreadable;
+
+/** @returns undefined for a file that is not the catalog's */
+export function readContents(
+  path: TreePath,
+  hash: ContentHash,
+  contents: () => Uint8Array | undefined,
+): FileContents | undefined {
+  if (kindOfPath(path) === undefined) return undefined;
   try {
-    const bytes = tree.read(path);
+    const bytes = contents();
     return bytes && readObject(path, bytes, hash);
   } catch (error) {
     // Whatever is wrong with one file, the others go on.

@@ -1,4 +1,4 @@
-import { type Digest, type FileOperation, TreeDraft, type TreePath } from '../tree/index.ts';
+import { type Digest, type FileOperation, type FileStat, TreeDraft, type TreePath } from '../tree/index.ts';
 import { type Catalog, follow } from './catalog.ts';
 import { IndexedView } from './indexed-view.ts';
 import { setObject } from './indexer.ts';
@@ -27,6 +27,11 @@ class CatalogDraft extends IndexedView implements Draft {
 
   put(path: TreePath, bytes: Uint8Array): void {
     this.tree.put(path, bytes);
+    this.#follow();
+  }
+
+  putBlob(path: TreePath, { hash, size }: FileStat): void {
+    this.tree.putBlob(path, { hash, size });
     this.#follow();
   }
 

@@ -1,5 +1,5 @@
 export { complexValue, mapElement, readMap, removeMapValue, setMapValue } from './brief-map.ts';
-export { Catalog } from './catalog.ts';
+export { Catalog, type FileContents, readContents } from './catalog.ts';
 export { CodecError, readObject } from './codec/index.ts';
 export { draftOf } from './draft.ts';
 export * from './objects.ts';

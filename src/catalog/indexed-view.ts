@@ -1,4 +1,4 @@
-import type { ContentHash, TreePath, TreeReader } from '../tree/index.ts';
+import type { ContentHash, FileStat, TreePath, TreeReader } from '../tree/index.ts';
 import type {
   BrokenFile,
   CatalogObject,
@@ -266,6 +266,10 @@ export abstract class IndexedView implements CatalogView {
 
   hash(path: TreePath): ContentHash | undefined {
     return this.tree.stat(path)?.hash;
+  }
+
+  stat(path: TreePath): FileStat | undefined {
+    return this.tree.stat(path);
   }
 
   list(folder: TreePath | ''): readonly string[] {

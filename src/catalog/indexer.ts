@@ -1,4 +1,5 @@
 /** Keeps the indexes of a catalog in step with its files. What they hold depends on the files alone, not on the order of changes. */
+import type { TreePath } from '../tree/index.ts';
 import type { CatalogObject, Layer } from './objects.ts';
 import { DEFAULT_WORKSPACE_FILE, folderOf, inFolder } from './paths.ts';
 import { callsByName, idIndexOf, resourceOf } from './resolve.ts';
@@ -21,6 +22,24 @@ export function setObject(tables: Tables, path: string, object: CatalogObject | 
     tables.setFile(path, entry);
     link(tables, entry);
   }
+}
+
+/**
+ * Puts a resource, that has only moved, at its new path, which must be free, without a look at its layers: a workspace of
+ * thousands is renamed in one step that nobody can interrupt.
+ *
+ * @returns whether that was all there is to do: not when a layer in either folder calls it by name
+ */
+export function moveResource(tables: Tables, from: string, object: CatalogObject): boolean {
+  const before = tables.file(from);
+  if (before === undefined || !isSameResource(tables, before.object, object)) return false;
+  for (const path of [from as TreePath, object.path]) {
+    const beside = tables.file(inFolder(folderOf(path), 'layer.xml'))?.object;
+    if (beside?.kind === 'layer' && beside.resourceId !== object.id) return false;
+  }
+  tables.setFile(from, undefined);
+  exchange(tables, before, entryOf(tables, object));
+  return true;
 }
 
 /** Whether nothing that others stand under has changed, as in nearly all changes: then its layers stay where they are. */

@@ -1,4 +1,4 @@
-import type { ContentHash, Digest, FileOperation, TreePath } from '../tree/index.ts';
+import type { ContentHash, Digest, FileOperation, FileStat, TreePath } from '../tree/index.ts';
 import type {
   BrokenFile,
   CatalogObject,
@@ -90,6 +90,8 @@ export interface CatalogView {
   /** Bytes of any file of the tree. Synchronous: from memory, or one small read. */
   read(path: TreePath): Uint8Array | undefined;
   hash(path: TreePath): ContentHash | undefined;
+  /** Hash, and size in bytes. */
+  stat(path: TreePath): FileStat | undefined;
   /** Names of what is directly in a folder, sorted; folders end with `/`. Empty when there is no such folder. */
   list(folder: TreePath | ''): readonly string[];
   exists(path: TreePath): boolean;
@@ -101,6 +103,11 @@ export interface CatalogView {
  */
 export interface Draft extends CatalogView {
   put(path: TreePath, bytes: Uint8Array): void;
+  /**
+   * Writes a file whose contents were staged on this node, by their hash: they are never in memory as a whole. A file of the
+   * catalog is read all the same.
+   */
+  putBlob(path: TreePath, blob: FileStat): void;
   /** Removes a file, or a folder with everything in it. */
   delete(path: TreePath): void;
   /** Renames a file or folder; one small operation in the log, however much is in the folder. */

@@ -6,6 +6,7 @@ import { messageOf, UserError } from '../base/index.ts';
 import { backupName } from '../cluster/index.ts';
 import { listSnapshot, readSnapshot, StateFileError, type Tree, TreeStore, writeSnapshot } from '../tree/index.ts';
 import { type ConnectionOptions, callRest } from './connection.ts';
+import { DirectoryLock } from './directory-lock.ts';
 import type { BackupOptions } from './history-options.ts';
 import { TRANSFER_MS } from './requests.ts';
 import { styled } from './text.ts';
@@ -57,20 +58,26 @@ async function ofStopped(given: string, options: BackupOptions): Promise<Source>
   const dir = path.resolve(given);
   if (!existsSync(dir)) throw new UserError(404, 'no-directory', `there is no folder ${dir}`);
   const clusterDir = options.clusterDir === undefined ? path.join(dir, 'cluster') : path.resolve(options.clusterDir);
+  const lock = new DirectoryLock(dir);
+  if (existsSync(path.join(dir, 'cluster')) && !lock.tryTake())
+    throw new UserError(409, 'directory-in-use', `the node of ${dir} is running: back it up with --url`);
   const store = await TreeStore.open(dir, { clusterDir });
   const { recorded, tree } = store;
   if (store.incomplete || (recorded !== undefined && store.comparableFrom > recorded.position))
     throw new UserError(
       409,
       'unfinished',
-      `the node of ${dir} stopped in the middle of writing (or is running): start it once so that it catches up, or back up a running node with --url`,
+      `the node of ${dir} stopped in the middle of writing: start it once so that it catches up, or back up a running node with --url`,
     );
   if (recorded !== undefined && recorded.digest !== tree.digest)
     console.error(
       `graticule: files in ${dir} were changed by hand since the node stopped; the backup has them as they are`,
     );
   for (const { path: file, reason } of store.skipped) console.error(`graticule: ${file} is left out: ${reason}`);
-  return { body: writeSnapshot(tree, recorded?.logId ?? '').body, close: () => store.close() };
+  return {
+    body: writeSnapshot(tree, recorded?.logId ?? '').body,
+    close: () => store.close().finally(() => lock.release()),
+  };
 }
 
 /** Reads a backup through. @throws UserError  it is damaged, or no backup */

@@ -3,10 +3,10 @@ import { type Logger, UserError } from '../base/index.ts';
 import {
   type ChangeLog,
   type ClusterSecrets,
-  isNatsUrl,
+  isPostgresUrl,
   type LogFinder,
   openEmbeddedLog,
-  openNatsLog,
+  openPostgresLog,
   openWebSocketLog,
   serveLog,
 } from '../log/index.ts';
@@ -32,7 +32,9 @@ export interface LogParts {
 /** Opens the log that the URL names; one that this process holds is offered to the other nodes at the node's own port. */
 export async function openLog(options: ServeOptions, parts: LogParts): Promise<ChangeLog> {
   const { door, tls, clusterDir, name, url, logger, closers } = parts;
-  if (isNatsUrl(options.log)) return openOnNats(options, parts);
+  // There the nodes do not know each other by a secret: who has the right to the tables is of the cluster.
+  if (isPostgresUrl(options.log) && options.discovery !== 'multicast')
+    return openInPostgres(options.log, options, parts);
   const secrets = clusterSecrets({
     given: process.env.GRATICULE_CLUSTER_SECRET,
     file: options.secretFile,
@@ -66,19 +68,6 @@ export async function openLog(options: ServeOptions, parts: LogParts): Promise<C
   return log;
 }
 
-/** Its servers say who may come in, and all nodes have its address: neither the cluster's secret nor discovery has a part in it. */
-function openOnNats(options: ServeOptions, { tls, name, logger, closers }: LogParts): ChangeLog {
-  const { log: url, group } = options;
-  if (options.discovery === 'multicast')
-    logger.warn('setting-without-effect', { key: 'discovery', reason: 'the log is on NATS, whose servers are named' });
-  const reread = () => tls.reread();
-  process.on('SIGHUP', reread);
-  closers.push(() => process.off('SIGHUP', reread));
-  const log = openNatsLog({ url, group, tls: tls.client, name, logger });
-  closers.push(() => log.close());
-  return log;
-}
-
 async function openAt(
   place: string | LogFinder,
   options: ServeOptions,
@@ -101,13 +90,20 @@ async function openAt(
     closers.push(() => service.close());
     return log;
   }
+  if (typeof place === 'string' && isPostgresUrl(place)) return openInPostgres(place, options, parts);
   if (typeof place === 'string' && !/^(?:wss?:\/\/|failover:\()/.test(place))
     throw new UserError(
       400,
       'unknown-log',
-      `--log ${withoutSecrets(place)}: this is no log that can be followed; use embedded:, ws://host:port, failover:(ws://a:port,ws://b:port) or nats://host:port`,
+      `--log ${withoutSecrets(place)}: this is no log that can be followed; use embedded:, ws://host:port, failover:(ws://a:port,ws://b:port) or postgres://user@host/database`,
     );
   const log = openWebSocketLog({ url: place, secret, group, tls: tls.client, name, logger });
+  closers.push(() => log.close());
+  return log;
+}
+
+function openInPostgres(url: string, { group }: ServeOptions, { logger, closers }: LogParts): ChangeLog {
+  const log = openPostgresLog({ url, group, logger });
   closers.push(() => log.close());
   return log;
 }

@@ -53,6 +53,15 @@ export function wholeNumber(text: string, min: number, max: number): number {
   return value;
 }
 
+/** So many bytes: `1000`, `64K`, `512M`, `2G`, up to 64 GiB. */
+export function parseBytes(text: string): number {
+  const [, digits = '', unit = ''] = /^(\d{1,12})([KMG]?)i?B?$/i.exec(text.trim()) ?? [];
+  const bytes = Number(digits) * 1024 ** ' KMG'.indexOf(unit.toUpperCase() || ' ');
+  if (digits === '' || bytes < 1 || bytes > 64 * 1024 ** 3)
+    throw new InvalidArgumentError('A size like 512M or 2G is expected, 64G at most.');
+  return bytes;
+}
+
 /** `true`, `enabled`, `yes`, `1` and their opposites, as environment variables have them. */
 export function parseSwitch(text: string): boolean {
   if (/^(?:true|enabled|yes|on|1)$/i.test(text)) return true;

@@ -4,6 +4,7 @@ import type { CorsOption, LogLevel } from '../server/index.ts';
 import {
   type OptionTable,
   parseBaseUrl,
+  parseBytes,
   parseGroup,
   parseOrigins,
   parsePort,
@@ -38,6 +39,7 @@ export interface ServeOptions {
   readonly onAhead?: 'refuse' | 'publish';
   readonly retainRecords?: number;
   readonly snapshotEvery?: number;
+  readonly uploadBytesMax?: number;
   readonly renderProcesses: number;
   readonly proxyBaseUrl?: string;
   readonly trustProxy?: boolean;
@@ -98,7 +100,7 @@ export const SERVE_OPTIONS: OptionTable = {
     flags: '--log <url>',
     env: 'GRATICULE_LOG',
     description:
-      'log of the cluster: embedded: (held by this node), ws://host:port of the node that holds it (wss:// with TLS), failover:(ws://a,ws://b), or nats://a:4222,b:4222 for NATS JetStream',
+      'log of the cluster: embedded: (held by this node), ws://host:port of the node that holds it (wss:// with TLS), failover:(ws://a,ws://b), or postgres://user@host/database',
     default: 'embedded:',
   },
   group: {
@@ -211,6 +213,13 @@ export const SERVE_OPTIONS: OptionTable = {
     description: 'a primary puts a snapshot into the log after so many records',
     defaultText: '10000',
     parse: (text) => wholeNumber(text, 1, 999_999_999),
+  },
+  uploadBytesMax: {
+    flags: '--upload-bytes-max <size>',
+    env: 'GRATICULE_UPLOAD_BYTES_MAX',
+    description: 'longest upload of data: bytes, or with K, M, G; an archive may unpack to twice as much',
+    defaultText: '512M',
+    parse: parseBytes,
   },
   renderProcesses: {
     flags: '--render-processes <number>',

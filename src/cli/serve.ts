@@ -1,10 +1,12 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { openDataAccess } from '../data/index.ts';
 import { createRenderer } from '../render/index.ts';
 import { CONTEXT_PATH, openDoor, openLogger, urlHost } from '../server/index.ts';
+import { DirectoryLock } from './directory-lock.ts';
 import { type Closer, stopOnSignals, tellingParent, tellParent } from './serve/process.ts';
+import { UPLOADS } from './serve/running-node.ts';
 import { clusterFolder } from './serve/settings.ts';
 import { Steering } from './serve/steering.ts';
 import type { ServeOptions } from './serve-options.ts';
@@ -41,13 +43,19 @@ export async function serve(given: ServeOptions, sourceOf: SourceOf): Promise<vo
 
   const cacheDir = path.join(clusterDir, 'cache');
   mkdirSync(cacheDir, { recursive: true });
+  // What a run left behind that was killed.
+  const uploads = path.join(clusterDir, UPLOADS);
+  rmSync(uploads, { recursive: true, force: true });
+  mkdirSync(uploads, { recursive: true });
   const data = openDataAccess({ dataDir, cacheDir, logger });
   closers.push(() => data.close());
   const renderer = createRenderer({ children: given.renderProcesses, cacheDir, logger });
   closers.push(() => renderer.close());
   const adminPassword = process.env.GEOSERVER_ADMIN_PASSWORD || undefined;
+  const lock = new DirectoryLock(dataDir);
+  closers.push(() => lock.release());
   const steering = await Steering.open({
-    host: { door, tls, data, renderer, dataDir, clusterDir, url, logger, adminPassword },
+    host: { door, tls, data, renderer, dataDir, clusterDir, url, logger, adminPassword, lock },
     input: { given, sourceOf, env: process.env },
     defaultName: `${hostname()}-${door.port}`,
     onName: (name) => {

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { UnavailableError, UserError } from '../base/index.ts';
 import type { ChangeLog } from '../log/index.ts';
-import type { ContentHash, SnapshotBlobSource, TreeStore, WrittenSnapshot } from '../tree/index.ts';
+import type { ContentHash, SnapshotBlobSource, Store, WrittenSnapshot } from '../tree/index.ts';
 import type { ChangesRecord } from './replica.ts';
 
 /** The blobs that a record puts somewhere. */
@@ -17,9 +17,14 @@ export function blobsOf(record: ChangesRecord): ReadonlySet<ContentHash> {
  * Gets the blobs of a record from the log to this node's disk, so that the record can be applied in one step.
  * @throws UnavailableError  the log does not have one of them now
  */
-export async function fetchBlobs(log: ChangeLog, store: TreeStore, record: ChangesRecord): Promise<void> {
+export async function fetchBlobs(log: ChangeLog, store: Store, record: ChangesRecord): Promise<void> {
   // Staged even when it is here: from then on the store keeps it until the record has been applied.
-  for (const hash of blobsOf(record)) await store.stageBlob(hash, (from) => fetchBlob(log, hash, from));
+  for (const { operations } of record.changes)
+    for (const operation of operations)
+      if (operation.kind === 'put' && operation.content.kind === 'blob') {
+        const { hash, size } = operation.content;
+        await store.stageBlob(hash, size, (from) => fetchBlob(log, hash, from));
+      }
 }
 
 /** The bytes of a blob, from an offset on. @throws UnavailableError  the log does not have it now */

@@ -15,6 +15,7 @@ export interface CatalogCacheParts {
 
 /** How often is looked whether the cache is worth writing. */
 const LOOK_MS = 15_000;
+const FIRST_LOOK_MS = 2000;
 
 /** The catalog's objects in a file of the node's own, so that a start need not parse what it has parsed before. */
 export class CatalogCache {
@@ -53,9 +54,10 @@ export class CatalogCache {
   async #run(catalog: Catalog): Promise<void> {
     const { clock, worthFiles } = this.#parts;
     const { signal } = this.#closing;
-    for (let before = catalog.unpacked; ; before = catalog.unpacked) {
+    // Not at once: a node that starts has other things to do.
+    for (let before = -1; ; before = catalog.unpacked) {
       if (catalog.unpacked >= worthFiles && catalog.unpacked === before) await this.#write(catalog);
-      await clock.sleep(LOOK_MS, signal);
+      await clock.sleep(before < 0 ? FIRST_LOOK_MS : LOOK_MS, signal);
     }
   }
 

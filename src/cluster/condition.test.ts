@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Position } from '../tree/index.ts';
 import { conditionOf, type Facts } from './condition.ts';
 
-const well: Facts = { role: 'both', joined: true, position: 5 as Position, head: 5 as Position };
+const well: Facts = { role: 'both', joined: true, holdsState: true, position: 5 as Position, head: 5 as Position };
 
 const cases: readonly [name: string, facts: Partial<Facts>, state: string, reason?: RegExp][] = [
   ['everything applied', {}, 'in-step'],
@@ -12,7 +12,13 @@ const cases: readonly [name: string, facts: Partial<Facts>, state: string, reaso
   ['the log does not answer', { unreachable: 'no route', head: 9 as Position }, 'stale', /no route/],
   ['nothing of the cluster yet', { joined: false }, 'starting', /joining/],
   ['a replica before genesis', { joined: false, waitingFor: 'the log is empty' }, 'starting', /empty/],
-  ['new, and the log does not answer', { joined: false, unreachable: 'no route' }, 'starting', /no route/],
+  ['back, and the log does not answer', { joined: false, unreachable: 'no route' }, 'stale', /no route/],
+  [
+    'new, and the log does not answer',
+    { joined: false, holdsState: false, unreachable: 'no route' },
+    'starting',
+    /no route/,
+  ],
   ['paused, whatever the log does', { role: 'paused', unreachable: 'no route' }, 'paused', /another role/],
   ['must not go on', { halted: 'ahead of the log', unreachable: 'no route' }, 'stopped', /ahead/],
   ['the disk is full', { diskFailure: 'ENOSPC' }, 'stopped', /ENOSPC/],

@@ -7,6 +7,8 @@ export interface Facts {
   readonly role: Role;
   /** The tree is the cluster's as of `position`, and the log is the one that it belongs to. */
   readonly joined: boolean;
+  /** The tree is one that the cluster had: good enough to serve from while the log is away. */
+  readonly holdsState: boolean;
   /** Why it has not joined yet. */
   readonly waitingFor?: string;
   /** Why the log does not answer. */
@@ -27,7 +29,7 @@ export function conditionOf(facts: Facts): { readonly state: NodeState; readonly
     return { state: 'stopped', reason: `changes cannot be written to disk: ${facts.diskFailure}` };
   if (facts.role === 'paused')
     return { state: 'paused', reason: 'this node does not follow the log until it is given another role' };
-  if (!facts.joined)
+  if (!facts.joined && !(facts.holdsState && facts.unreachable !== undefined))
     return { state: 'starting', reason: facts.unreachable ?? facts.waitingFor ?? 'joining the cluster' };
   if (facts.unreachable !== undefined) return { state: 'stale', reason: facts.unreachable };
   if (facts.head > facts.position)

@@ -1,6 +1,6 @@
 import { type Clock, type Logger, messageOf } from '../base/index.ts';
 import type { CatalogView, Draft } from '../catalog/index.ts';
-import type { ContentHash, TreePath, TreeStore } from '../tree/index.ts';
+import type { ContentHash, Store, TreePath } from '../tree/index.ts';
 import type { Origin, WriteRequest, Written } from './types.ts';
 
 /** A file that somebody changed in a data directory, by hand. */
@@ -13,18 +13,18 @@ export interface Edit {
 }
 
 /** Reads what was changed since the tree was written. */
-export async function findEdits(store: TreeStore): Promise<readonly Edit[]> {
+export async function findEdits(store: Store): Promise<readonly Edit[]> {
   const { changed, added, removed } = await store.drift();
   return [...changed, ...added, ...removed].sort().map((path) => editOf(store, path, store.tree.stat(path)?.hash));
 }
 
-export function editOf(store: TreeStore, path: TreePath, before: ContentHash | undefined): Edit {
+export function editOf(store: Store, path: TreePath, before: ContentHash | undefined): Edit {
   return { path, before, bytes: store.readDisk(path) };
 }
 
 /** The change that makes everybody's files what this directory holds by now; its result is what differed. */
 export function publishingWhatIsFound(
-  store: TreeStore,
+  store: Store,
   origin: Origin,
 ): WriteRequest<readonly Edit[], readonly TreePath[]> {
   return {

@@ -4,6 +4,7 @@ import { CorruptRecordError, type Digest, decodeRecord, NewerFormatError, type P
 import { blobsOf } from './blobs.ts';
 import { RefusedError } from './origin.ts';
 import { type ChangesRecord, DigestMismatchError, type Replica } from './replica.ts';
+import { moves, RecordWindow } from './window.ts';
 
 export interface FollowerPorts {
   readonly clock: Clock;
@@ -25,6 +26,8 @@ export interface FollowerPorts {
   /** The log has answered, or not; and how far it is known to be. */
   onReached(head?: Position): void;
   onUnreachable(error: unknown): void;
+  /** Resolves when there is room in memory for what further records bring. */
+  room(signal: AbortSignal): Promise<void>;
   /** The tree is not what the log says. */
   onDiverged(error: DigestMismatchError): void;
   /** Must not go on; undefined: may again. */
@@ -94,21 +97,23 @@ export class Follower {
         await aborted(turn);
         continue;
       }
+      const { clock, replica } = this.#ports;
+      const [startedMs, from] = [clock.monotonicMs(), replica.position];
       try {
-        await this.#follow(turn, () => {
-          failures = 0;
-        });
+        await this.#follow(turn);
       } catch (error) {
         if (!turn.aborted) this.#failed(error);
       }
       if (turn.aborted) continue;
-      failures++;
+      // To connect and to join is no success: what fails at the same record again and again is tried ever more slowly.
+      const cameOn = replica.position > from || clock.monotonicMs() - startedMs > RETRY_MS_MAX;
+      failures = cameOn ? 1 : failures + 1;
       const pauseMs = Math.min(RETRY_MS_MAX, 10 * 2 ** Math.min(failures, 10)) * (0.5 + this.#ports.random());
-      await this.#ports.clock.sleep(pauseMs, turn).catch(() => {});
+      await clock.sleep(pauseMs, turn).catch(() => {});
     }
   }
 
-  async #follow(turn: AbortSignal, progress: () => void): Promise<void> {
+  async #follow(turn: AbortSignal): Promise<void> {
     const { replica, ...ports } = this.#ports;
     const log = await ports.connect(turn);
     if (this.#mismatch) {
@@ -125,30 +130,51 @@ export class Follower {
     }
     await ports.join(log, turn);
     replica.replaced();
-    progress();
     for await (const batch of log.read(replica.position, turn)) {
       ports.onReached(batch.at(-1)!.position);
-      for (const record of batch) {
+      for (let next = 0; next < batch.length; ) {
         if (turn.aborted) return;
-        await this.#take(log, record, turn);
+        next = await this.#take(log, batch, next, turn);
         await replica.breathe();
+        await ports.room(turn);
       }
-      progress();
       ports.onBatch();
     }
   }
 
-  async #take(log: ChangeLog, { position, body }: LogRecord, signal: AbortSignal): Promise<void> {
-    const { replica } = this.#ports;
-    if (position <= replica.position) return;
-    const record = decodeRecord(body);
-    if (record.kind === 'genesis') {
-      if (position !== 1) throw new CorruptRecordError(`the record at position ${position} begins a log anew`);
-      // What the log begins with is the tree that we have: see `Joining`.
-      return replica.apply(position, { format: 1, kind: 'changes', changes: [], digest: record.digest });
+  /**
+   * Takes in some records of a batch, in one step.
+   * @returns the index of the first that is not among them
+   */
+  async #take(log: ChangeLog, batch: readonly LogRecord[], from: number, signal: AbortSignal): Promise<number> {
+    const { replica, fetchContents } = this.#ports;
+    const breathe = () => replica.breathe();
+    const window = new RecordWindow();
+    let next = from;
+    for (; next < batch.length && !window.isFull; next++) {
+      const { position, body } = batch[next]!;
+      if (position <= replica.position) continue;
+      const first = window.records.length === 0;
+      let record: ChangesRecord;
+      try {
+        record = changesOf(position, body);
+      } catch (error) {
+        // What comes before it is taken in first.
+        if (first) throw error;
+        break;
+      }
+      const alone = moves(record) || blobsOf(record).size > 0;
+      if (alone && !first) break;
+      if (alone) await fetchContents(log, record, signal);
+      window.add(position, record);
+      await breathe();
+      if (!alone) continue;
+      next++;
+      break;
     }
-    if (blobsOf(record).size > 0) await this.#ports.fetchContents(log, record, signal);
-    replica.apply(position, record);
+    const read = await window.readAhead(breathe);
+    if (!signal.aborted) replica.applyAll(window.records, read);
+    return next;
   }
 
   #differs(error: DigestMismatchError): void {
@@ -175,4 +201,12 @@ export class Follower {
 function aborted(signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+function changesOf(position: Position, body: Uint8Array): ChangesRecord {
+  const record = decodeRecord(body);
+  if (record.kind === 'changes') return record;
+  if (position !== 1) throw new CorruptRecordError(`the record at position ${position} begins a log anew`);
+  // What the log begins with is the tree that we have: see `Joining`.
+  return { format: 1, kind: 'changes', changes: [], digest: record.digest };
 }

@@ -2,6 +2,7 @@ import { type Clock, type Logger, messageOf } from '../base/index.ts';
 import type { ChangeLog, NodeStatus } from '../log/index.ts';
 import { type Position, type Tree, writeSnapshot } from '../tree/index.ts';
 import { withItsBlobs } from './blobs.ts';
+import { collectGarbage } from './garbage.ts';
 import type { NodeCounts } from './types.ts';
 
 export interface HousekeepingParts {
@@ -12,6 +13,8 @@ export interface HousekeepingParts {
   /** @throws UnavailableError */
   log(): ChangeLog;
   readonly tree: Tree;
+  /** Rejects when the tree is not what the log says: a snapshot of it would mislead all who take it. */
+  treeIsRight(): Promise<void>;
   logId(): string;
   readonly counts: NodeCounts;
   /** Everyone heard of. */
@@ -75,11 +78,14 @@ export class Housekeeping {
       return;
     }
     await this.#trim(await this.snapshot());
+    const removed = await collectGarbage(log(), signal);
+    if (removed > 0) this.#parts.logger.info('blobs-removed', { count: removed });
   }
 
   async #putSnapshot(): Promise<Position> {
     const { clock, logger, tree, logId, log, counts } = this.#parts;
     const startedMs = clock.monotonicMs();
+    await this.#parts.treeIsRight();
     const written = writeSnapshot(tree, logId(), { large: 'by-hash' });
     const { position: at } = written;
     await withItsBlobs(log(), written, (body) => log().putSnapshot(at, body));

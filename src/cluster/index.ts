@@ -3,6 +3,7 @@ export * from './history/index.ts';
 export type { OnAhead, OnDrift } from './join.ts';
 export { type OpenNodeOptions, openNode } from './open.ts';
 export { RefusedError } from './origin.ts';
+export type { StagedFile } from './staging.ts';
 export {
   type ClusterNode,
   type NodeCounts,

@@ -1,17 +1,14 @@
-import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import { type Clock, type Logger, UncertainError } from '../base/index.ts';
-import type { Catalog } from '../catalog/index.ts';
-import { type ChangeLog, generatedSource } from '../log/index.ts';
+import { type Catalog, type FileContents, readContents } from '../catalog/index.ts';
+import type { ChangeLog } from '../log/index.ts';
 import {
-  type ContentHash,
   type Digest,
   decodeRecord,
   encodeRecord,
   type Position,
   type Snapshot,
   START,
-  type TreeStore,
+  type Store,
   writeSnapshot,
 } from '../tree/index.ts';
 import { withItsBlobs } from './blobs.ts';
@@ -23,7 +20,7 @@ import type { Role } from './types.ts';
 
 export interface JoinParts {
   readonly name: string;
-  readonly store: TreeStore;
+  readonly store: Store;
   readonly catalog: Catalog;
   /** The node's own folder, absolute. */
   readonly clusterDir: string;
@@ -92,12 +89,15 @@ export class Joining {
    */
   async join(log: ChangeLog, options: JoinOptions): Promise<Position> {
     const { store } = this.#parts;
+    // Before the log is asked: records of our own that come meanwhile may be newer than its answer.
+    const recorded = store.recorded && this.#certain();
     const head = await log.head();
-    const isNew = !store.recorded || (head === START && store.recorded.position === START);
+    const isNew = !recorded || (head === START && recorded.position === START);
     if (isNew) {
-      if (head === START && options.role === 'both') await this.#begin(log);
+      // A node that follows in memory has nothing to begin with: the one that writes the directory begins.
+      if (head === START && options.role === 'both' && !store.readOnly) await this.#begin(log);
       else await this.#enter(log, options);
-    } else await this.#resume(log, head, options);
+    } else await this.#resume(log, { recorded, head, ...options });
     this.#mayAdopt = false;
     this.#wasInStep = true;
     return isNew ? log.head() : head;
@@ -105,9 +105,13 @@ export class Joining {
 
   /** Text for an operator whose node knows more than its log. */
   aheadText(position: Position, head: Position): string {
+    const { store, logUrl } = this.#parts;
+    const lost =
+      `this node is at position ${position}, and the log ${logUrl} ends at ${head}: the log has lost records ` +
+      '(it was restored from a backup, or its engine did not sync). Restore the log; or ';
+    if (store.readOnly) return `${lost}start this node again, which takes the log’s state: it keeps none of its own`;
     return (
-      `this node is at position ${position}, and the log ${this.#parts.logUrl} ends at ${head}: the log has lost records ` +
-      '(it was restored from a backup, or its engine did not sync). Restore the log; or start this node with ' +
+      `${lost}start this node with ` +
       '`--on-ahead publish`, which appends what the log has lost from the files here, or with `--adopt`, which takes ' +
       `the log's state and keeps these files in ${this.#parts.clusterDir}/aside-*`
     );
@@ -119,16 +123,18 @@ export class Joining {
   async #begin(log: ChangeLog): Promise<void> {
     const { store, name, clock, random, logger, logUrl } = this.#parts;
     const logId = uuid(random);
-    const written = () => writeSnapshot(store.tree, logId, { large: 'by-hash' });
-    const snapshot = await withItsBlobs(log, written(), hashOf);
-    // The same bytes once more: a snapshot depends on nothing but the tree, and nobody changes that before it has joined.
-    await log.putBlob(
-      snapshot.hash,
-      generatedSource(snapshot.size, () => written().body),
-    );
+    const written = writeSnapshot(store.tree, logId, { large: 'by-hash' });
+    // A blob is put under its hash, which is known when all has been written: so it is written here first.
+    const snapshot = await withItsBlobs(log, written, (body) => store.stage(body));
+    try {
+      await log.putBlob(snapshot.hash, snapshot);
+    } finally {
+      snapshot.release();
+    }
+    const { hash, size } = snapshot;
     const { digest } = store.tree;
     const at = new Date(clock.now()).toISOString();
-    const body = encodeRecord({ format: 1, kind: 'genesis', logId, snapshot, digest, at, node: name });
+    const body = encodeRecord({ format: 1, kind: 'genesis', logId, snapshot: { hash, size }, digest, at, node: name });
     try {
       const answer = await log.append(START, body);
       if (answer.kind === 'head-moved') return this.#enterAfterRace(log);
@@ -184,14 +190,17 @@ export class Joining {
 
   // ---- a directory that has followed a log
 
-  async #resume(log: ChangeLog, head: Position, options: JoinOptions): Promise<void> {
+  async #resume(
+    log: ChangeLog,
+    options: JoinOptions & { readonly recorded: Certain; readonly head: Position },
+  ): Promise<void> {
     const { store, logger, onAhead } = this.#parts;
-    const recorded = this.#certain();
+    const { recorded, head } = options;
     const trimmed = await log.trimmed();
     const refusal = await this.#whyNotResume(log, { recorded, head, trimmed, signal: options.signal });
     if (refusal !== undefined) {
       const { text, reason } = refusal;
-      if (reason === 'ahead' && onAhead === 'publish' && options.role === 'both')
+      if (reason === 'ahead' && onAhead === 'publish' && options.role === 'both' && !store.readOnly)
         return this.#giveBack(log, head, options);
       if (!this.#mayAdopt || head === START) throw new RefusedError(text);
       logger.warn('log-adopted', { reason: text });
@@ -322,13 +331,32 @@ export class Joining {
   }
 
   async #restore(snapshot: Snapshot, keepIn: string | undefined): Promise<void> {
-    const { store, catalog } = this.#parts;
-    const touched = await store.restore(snapshot, keepIn === undefined ? {} : { keepIn });
-    catalog.apply(touched);
+    const { store, catalog, clock, logger } = this.#parts;
+    const startedMs = clock.monotonicMs();
+    // Read while the snapshot comes in, where others have their turn; taken in all at once.
+    const read = new Map<string, FileContents>();
+    const touched = await store.restore(snapshot, {
+      ...(keepIn !== undefined && { keepIn }),
+      onContents(path, hash, bytes) {
+        const contents = readContents(path, hash, () => bytes);
+        if (contents !== undefined) read.set(path, contents);
+      },
+    });
+    const restoredMs = clock.monotonicMs();
+    catalog.apply(touched, read);
+    logger.info('snapshot-taken', {
+      position: snapshot.position,
+      files: store.tree.files,
+      read: read.size,
+      restoreMs: Math.round(restoredMs - startedMs),
+      catalogMs: Math.round(clock.monotonicMs() - restoredMs),
+    });
     this.#comparableFrom = snapshot.position;
   }
 
-  #aside(): string {
+  /** Where files go that give way; nowhere when another node writes them. */
+  #aside(): string | undefined {
+    if (this.#parts.store.readOnly) return undefined;
     const at = new Date(this.#parts.clock.now()).toISOString().replaceAll(':', '-');
     return `${this.#parts.clusterDir}/aside-${at}`;
   }
@@ -340,16 +368,6 @@ interface Certain {
   readonly digest: Digest;
   /** What the log says instead, if so. */
   readonly logDigest?: Digest;
-}
-
-async function hashOf(body: Readable): Promise<{ hash: ContentHash; size: number }> {
-  const hash = createHash('sha256');
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    hash.update(chunk);
-    size += chunk.length;
-  }
-  return { hash: hash.digest('hex') as ContentHash, size };
 }
 
 /** A version 4 UUID. */

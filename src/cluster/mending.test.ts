@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { UnavailableError } from '../base/index.ts';
 import type { Catalog } from '../catalog/index.ts';
-import { contentHash, type Position, treePath } from '../tree/index.ts';
+import { contentHash, type FileSystem, nodeFileSystem, type Position, treePath } from '../tree/index.ts';
 import { put, read, testCluster, until } from './harness.ts';
 import { RefusedError } from './index.ts';
 import type { ClusterNode } from './types.ts';
@@ -41,6 +42,8 @@ describe('files changed by hand', () => {
           editByHand(b.dataDir);
           const reloaded = await b.node.reload({ by: 'test', why: 'POST /rest/reload' });
           assert.deepEqual(reloaded, { outcome: role === 'both' ? 'published' : 'undone', paths: ['new', 'x', 'z'] });
+          if (role === 'replica')
+            assert.deepEqual([onDisk(b.dataDir, 'x'), onDisk(b.dataDir, 'new')], ['1', undefined]);
         } else {
           await b.node.close();
           editByHand(b.dataDir);
@@ -175,6 +178,16 @@ describe('when a tree is not what the log says', () => {
       assert.deepEqual([read(b.node, 'x'), read(b.node, 'w'), read(b.node, 'extra')], ['1', '3', undefined]);
     });
 
+  it('no snapshot is made of it', async () => {
+    const a = await cluster.start('a', { files: { x: '1' } });
+    await put(a.node, 'y', '1');
+    tamper(a.node, 'x', 'wrong');
+    await assert.rejects(a.node.snapshot(), UnavailableError);
+    assert.deepEqual(await a.log.snapshots(), []);
+    await until('a is in step', () => a.node.status().state === 'in-step');
+    assert.equal(await a.node.snapshot(), a.node.position);
+  });
+
   it('it is mended by a newer state as well, when the log has no older one', async () => {
     const a = await cluster.start('a', { files: { x: '1' } });
     const b = await cluster.start('b');
@@ -234,6 +247,30 @@ describe('when a tree is not what the log says', () => {
   });
 });
 
+describe('a disk that takes nothing', () => {
+  it('is tried ever more slowly, and has everything once it takes it again', async () => {
+    const a = await cluster.start('a', { files: { x: '1' } });
+    let tries = 0;
+    let full = true;
+    const write: FileSystem['write'] = async (file, body) => {
+      if (full) {
+        tries++;
+        throw new Error('ENOSPC: no space left on device');
+      }
+      await nodeFileSystem.write(file, body);
+    };
+    const b = await cluster.start('b', { system: { ...nodeFileSystem, write } });
+    const long = 'long '.repeat(20_000);
+    await put(a.node, 'long', long);
+    await sleep(2500);
+    assert.ok(tries > 1 && tries < 15, `${tries} tries`);
+    assert.notEqual(b.node.status().state, 'in-step');
+    full = false;
+    await until('it has come after', () => b.node.position === a.node.position);
+    assert.equal(read(b.node, 'long'), long);
+  });
+});
+
 describe('a log that has lost something', () => {
   it('a node ahead of it says so and takes no writes', async () => {
     const a = await cluster.start('a');
@@ -250,6 +287,27 @@ describe('a log that has lost something', () => {
     const adopted = await cluster.start('a', { adopt: true });
     await adopted.node.catchUp();
     assert.equal(read(adopted.node, 'x'), '1');
+  });
+
+  it('is not one whose answer is older than what this node has written meanwhile', async () => {
+    let slow = false;
+    const a = await cluster.start('a', {
+      fault: (call) => (slow && call === 'head' ? { kind: 'delay', replyMs: 300 } : undefined),
+    });
+    await put(a.node, 'x', '1');
+    slow = true;
+    // Joins again, and asks for the head; the write does not have to.
+    a.node.setRole('paused');
+    a.node.setRole('both');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await put(a.node, 'x', '2');
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    slow = false;
+    await put(a.node, 'x', '3');
+    assert.deepEqual(
+      a.events.filter(({ event }) => event === 'node-stopped'),
+      [],
+    );
   });
 
   it('that was rewritten behind a node is refused', async () => {

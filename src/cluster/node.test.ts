@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { zstdCompressSync } from 'node:zlib';
+import { pack } from 'tar-stream';
 import { systemClock, UnavailableError, UncertainError, UserError } from '../base/index.ts';
 import { createWorkspace } from '../catalog/index.ts';
 import type { MemoryCall, MemoryFault } from '../log/index.ts';
@@ -238,6 +242,20 @@ describe('when the log fails', () => {
     assert.equal(read(a.node, 'counter'), '30');
   });
 
+  it('lost-request while another node makes the same change by its key: only the other one made it', async () => {
+    const faults: (MemoryFault | undefined)[] = [];
+    const a = await cluster.start('a', { fault: faultOn('append', faults) });
+    const b = await cluster.start('b');
+    await a.node.catchUp();
+    faults.push({ kind: 'lost-request' }, { kind: 'delay', requestMs: 300 });
+    const lost = increment(a.node, 'counter', 'key-1');
+    await until('the request is lost', () => faults.length <= 1);
+    const made = await increment(b.node, 'counter', 'key-1');
+    const answer = await lost;
+    assert.deepEqual([made.repeated, answer.repeated, answer.position], [false, true, made.position]);
+    assert.equal(read(a.node, 'counter'), '1');
+  });
+
   it('writes are refused, reads of what is here go on, and all is well when it is back', async () => {
     const a = await cluster.start('a');
     await put(a.node, 'x', '1');
@@ -303,7 +321,7 @@ describe('when the log fails', () => {
       },
     });
     assert.equal(read(again.node, 'x'), '1');
-    assert.equal(again.node.status().reason, 'no route to the log');
+    assert.deepEqual([again.node.status().state, again.node.status().reason], ['stale', 'no route to the log']);
     await assert.rejects(put(again.node, 'x', '9'), UnavailableError);
     reachable = true;
     await until('a catches up', () => read(again.node, 'x') === '2');
@@ -441,6 +459,19 @@ describe('another version', () => {
     const b = await cluster.start('b');
     assert.equal(b.node.status().state, 'stopped');
     assert.equal(read(b.node, 'x'), '1');
+  });
+
+  it('a snapshot of a newer version stops a node that needs it', async () => {
+    const a = await cluster.start('a', { files: { x: '1' } });
+    const tar = pack();
+    const header = { format: 2, logId: a.node.logId, position: a.node.position, digest: a.node.digest };
+    tar.entry({ name: '.graticule/snapshot.json' }, JSON.stringify(header));
+    tar.finalize();
+    await a.log.putSnapshot(a.node.position, Readable.from(zstdCompressSync(await buffer(tar))));
+    const b = await cluster.start('b');
+    assert.equal(b.node.status().state, 'stopped');
+    assert.match(b.node.status().reason ?? '', /snapshot.*newer version \(format 2\).*update this node/);
+    assert.equal((await put(a.node, 'x', '2')).position, 2);
   });
 });
 

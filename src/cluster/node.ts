@@ -1,7 +1,7 @@
-import { type Clock, type Logger, messageOf, UnavailableError } from '../base/index.ts';
+import { type Clock, type Logger, messageOf, UnavailableError, UserError } from '../base/index.ts';
 import { type Catalog, type CatalogView, draftOf } from '../catalog/index.ts';
 import type { ChangeLog, NodeState, NodeStatus } from '../log/index.ts';
-import { type Digest, type Position, RECORD_FORMAT, type TreeStore } from '../tree/index.ts';
+import { type Digest, type OpenFile, type Position, RECORD_FORMAT, type Store, type TreePath } from '../tree/index.ts';
 import { fetchBlobs } from './blobs.ts';
 import type { CatalogCache } from './catalog-cache.ts';
 import { conditionOf } from './condition.ts';
@@ -16,6 +16,7 @@ import { Membership } from './membership.ts';
 import { RefusedError } from './origin.ts';
 import { RecentChanges, readRecent } from './recent.ts';
 import { Replica } from './replica.ts';
+import { type StagedFile, stageFile } from './staging.ts';
 import {
   type ClusterNode,
   type NodeCounts,
@@ -42,7 +43,7 @@ export interface NodeParts {
   readonly random: () => number;
   readonly logger: Logger;
   readonly link: LogLink;
-  readonly store: TreeStore;
+  readonly store: Store;
   readonly catalog: Catalog;
   readonly catalogCache: CatalogCache;
   readonly joining: Joining;
@@ -58,6 +59,8 @@ const READ_WAIT_MS_MAX = 10_000;
 const MEND_WAIT_MS_MAX = 60_000;
 /** How long a node that is being closed waits for the change under way. */
 const CLOSE_WRITER_MS_MAX = 1_000;
+/** How long to wait before looking again whether the disk has taken what waits for it. */
+const ROOM_MS = 50;
 /** How long somebody waits for this node's disk. */
 const WRITTEN_WAIT_MS_MAX = 30_000;
 /** Digests kept to compare with what other nodes announce. */
@@ -153,6 +156,11 @@ export class Node implements ClusterNode {
       },
       fetchContents: (log, record) => fetchBlobs(log, store, record),
       mend: (log, expected, signal) => joining.mend(log, expected, signal),
+      room: async (signal) => {
+        // Records come from the log again; what a failing disk does not take must not fill the memory.
+        while (store.waitingBytes > store.waitingBytesMax && !signal.aborted)
+          await clock.sleep(ROOM_MS, signal).catch(() => {});
+      },
       isPaused: () => this.#role === 'paused',
       onReached: (head) => this.#reached(head),
       onUnreachable: (error) => this.#failed(error),
@@ -180,6 +188,7 @@ export class Node implements ClusterNode {
         this.#follower.check();
         await withinMs(clock, READ_WAIT_MS_MAX, this.#recentRead.promise, 'reading the last changes');
       },
+      staged: (hash, from) => store.readStagedBlob(hash, from),
       heard: (head) => this.#reached(head),
       applyOwn: (position, record) => this.#follower.applyOwn(position, record),
       askHead: () => this.#head.answer(),
@@ -191,6 +200,7 @@ export class Node implements ClusterNode {
       logId: () => this.logId,
       draft: () => draftOf(catalog),
       write: (request) => this.write(request),
+      stage: (body) => this.#stage(body),
     });
     this.#membership = new Membership({
       clock,
@@ -212,6 +222,7 @@ export class Node implements ClusterNode {
       logger,
       log: () => link.get(),
       tree: store.tree,
+      treeIsRight: () => this.#treeIsRight(),
       logId: () => this.logId,
       counts: this.#counts,
       members: () => this.members(),
@@ -255,6 +266,20 @@ export class Node implements ClusterNode {
     return this.#writer.write(request);
   }
 
+  async stage(body: AsyncIterable<Uint8Array>): Promise<StagedFile> {
+    const refusal = this.#refusal();
+    if (refusal) throw refusal;
+    return this.#stage(body);
+  }
+
+  #stage(body: AsyncIterable<Uint8Array>): Promise<StagedFile> {
+    return stageFile(this.#parts.store, body, this.#parts.link.get().promises.blobBytesMax);
+  }
+
+  open(path: TreePath): Promise<OpenFile | undefined> {
+    return this.#parts.store.tree.open(path);
+  }
+
   async catchUp(signal?: AbortSignal): Promise<Position> {
     this.#mustFollow();
     const head = await orAborted(this.#head.answer(), signal);
@@ -264,7 +289,11 @@ export class Node implements ClusterNode {
   }
 
   async waitFor(position: Position, timeoutMs: number): Promise<void> {
-    await this.#applied(position, undefined, timeoutMs);
+    const { recorded, tree } = this.#parts.store;
+    // What was edited, or cannot be read, is found out at once; what it should be, when the node joins.
+    if (!this.#joined && recorded?.digest !== tree.digest)
+      throw new UnavailableError('node-starting', `node ${this.name} has not compared its files with the log yet`);
+    await this.#applied(this.#comparable(position), undefined, timeoutMs);
   }
 
   async written(): Promise<void> {
@@ -293,8 +322,7 @@ export class Node implements ClusterNode {
     return this.#replica.onApplied(listener);
   }
 
-  async snapshot(): Promise<Position> {
-    this.#mustFollow();
+  snapshot(): Promise<Position> {
     return this.#housekeeping.snapshot();
   }
 
@@ -304,11 +332,19 @@ export class Node implements ClusterNode {
 
   async reload(origin: Origin): Promise<Reloaded> {
     const { store, clock } = this.#parts;
+    if (store.readOnly)
+      throw new UserError(
+        409,
+        'read-only-node',
+        `node ${this.name} is read-only: another node writes the data directory and looks for changes in it; send the reload there`,
+      );
     if (this.#role !== 'both') {
       this.#mustFollow();
       const paths = (await findEdits(store)).map(({ path }) => path);
       if (paths.length === 0) return { outcome: 'nothing', paths };
       await withinMs(clock, MEND_WAIT_MS_MAX, this.#follower.mend(), 'mending the files');
+      // The files are put right behind; who is answered may look at them.
+      await this.written();
       return { outcome: 'undone', paths };
     }
     const { result: paths } = await this.write(publishingWhatIsFound(store, origin));
@@ -358,7 +394,7 @@ export class Node implements ClusterNode {
 
   #notFollowing(): UnavailableError | undefined {
     const { state, reason } = this.#condition();
-    if (state === 'stopped' || state === 'starting' || state === 'paused')
+    if (!this.#joined || state === 'stopped' || state === 'starting' || state === 'paused')
       return new UnavailableError(`node-${state}`, `node ${this.name} is ${state}: ${reason}`);
     return undefined;
   }
@@ -430,6 +466,8 @@ export class Node implements ClusterNode {
     const { logger, clock } = this.#parts;
     if (state === 'in-step') this.#inStepMs = clock.monotonicMs();
     if (state === this.#state) return;
+    // What an earlier run had staged, and nobody needs.
+    if (state === 'in-step') void this.#parts.store.tidy();
     this.#since = new Date(clock.now()).toISOString();
     const facts = { from: this.#state, to: state, position: this.position, ...(reason && { reason }) };
     if (state === 'stopped' || state === 'stale') logger.warn('node-state', facts);
@@ -439,13 +477,15 @@ export class Node implements ClusterNode {
   }
 
   #condition(): ReturnType<typeof conditionOf> {
+    const { store } = this.#parts;
     return conditionOf({
       role: this.#role,
       joined: this.#joined,
+      holdsState: store.recorded !== undefined && !store.incomplete,
       waitingFor: this.#waitingFor,
       unreachable: this.#unreachable,
       halted: this.#halted,
-      diskFailure: this.#parts.store.trouble,
+      diskFailure: store.trouble,
       position: this.position,
       head: this.#heard,
     });
@@ -472,7 +512,7 @@ export class Node implements ClusterNode {
       head: Math.max(this.#heard, this.position) as Position,
       lagSeconds: state === 'in-step' ? 0 : Math.round(clock.monotonicMs() - this.#inStepMs) / 1000,
       recordFormat: RECORD_FORMAT,
-      readOnly: false,
+      readOnly: this.#parts.store.readOnly,
       startedAt: this.#startedAt,
       announcedAt: new Date(clock.now()).toISOString(),
     };
@@ -490,6 +530,19 @@ export class Node implements ClusterNode {
     } finally {
       stop.abort();
     }
+  }
+
+  /** This position, or, after a crash, the one up to which records have to be applied again before the tree is any state of the log. */
+  #comparable(position: Position): Position {
+    return Math.max(position, this.#parts.joining.comparableFrom) as Position;
+  }
+
+  /** @throws UnavailableError  the tree is not, or not known to be, what the log says of its position */
+  async #treeIsRight(): Promise<void> {
+    this.#mustFollow();
+    await this.#applied(this.#comparable(this.position));
+    this.#follower.check();
+    this.#mustFollow();
   }
 
   #remember(position: Position): void {

@@ -2,13 +2,14 @@ import path from 'node:path';
 import { type Clock, type Logger, messageOf } from '../base/index.ts';
 import { Catalog } from '../catalog/index.ts';
 import type { ChangeLog } from '../log/index.ts';
-import { type FileSystem, nodeFileSystem, TreeStore } from '../tree/index.ts';
+import { type ContentHash, type FileSystem, nodeFileSystem, ReadOnlyStore, TreeStore } from '../tree/index.ts';
 import { fetchBlob } from './blobs.ts';
 import { CatalogCache } from './catalog-cache.ts';
 import { Divergences } from './divergences.ts';
 import { Joining, type OnAhead, type OnDrift } from './join.ts';
 import { LogLink } from './link.ts';
 import { Node } from './node.ts';
+import { RefusedError } from './origin.ts';
 import type { ClusterNode, Role } from './types.ts';
 
 const SNAPSHOT_EVERY_RECORDS = 10_000;
@@ -35,6 +36,11 @@ export interface OpenNodeOptions {
   readonly logger: Logger;
   /** Take the cluster's state even if this directory holds another one, which is moved aside then. Default: refuse. */
   readonly adopt?: boolean;
+  /**
+   * Another node writes the data directory, which is shared: this one follows in memory, and changes nothing in it. It needs a
+   * `clusterDir` of its own. Default: false.
+   */
+  readonly readOnly?: boolean;
   /** Files that were changed by hand while the node was down. Default: `publish`. */
   readonly onDrift?: OnDrift;
   /** A log that has lost what this node holds. Default: `refuse`. */
@@ -68,6 +74,12 @@ export async function openNode(options: OpenNodeOptions): Promise<ClusterNode> {
   const { log, clock, random, logger, name, role, version, url, logUrl } = options;
   const dataDir = path.resolve(options.dataDir);
   const clusterDir = path.resolve(options.clusterDir ?? path.join(dataDir, 'cluster'));
+  const readOnly = options.readOnly ?? false;
+  if (readOnly && clusterDir === path.join(dataDir, 'cluster'))
+    throw new RefusedError(
+      `a read-only node needs a cluster folder of its own, and ${clusterDir} is that of the node that writes the data ` +
+        'directory: set CLUSTER_CONFIG_DIR (or `--cluster-dir`) to another folder, for example `cluster/NAME`',
+    );
   const startedMs = clock.monotonicMs();
   const link = new LogLink({ log, clock, logger });
   const system = options.system ?? nodeFileSystem;
@@ -76,20 +88,23 @@ export async function openNode(options: OpenNodeOptions): Promise<ClusterNode> {
   const catalogCache = new CatalogCache({ system, file, clock, logger, worthFiles: keepCachesFrom });
   // While the files are being looked at in another thread.
   const reading = catalogCache.read();
-  const store = await TreeStore.open(dataDir, {
+  const storeOptions = {
     clusterDir,
     clock,
     system,
-    keepHashesFrom: keepCachesFrom,
-    fetchBlob: (hash, from) => fetchBlob(link.get(), hash, from),
-    onTrouble: (reason) =>
+    fetchBlob: (hash: ContentHash, from: number) => fetchBlob(link.get(), hash, from),
+    onTrouble: (reason: string | undefined) =>
       reason === undefined ? logger.info('disk-recovered') : logger.error('disk-failed', { reason }),
-  });
+  };
+  const store = readOnly
+    ? await ReadOnlyStore.open(dataDir, storeOptions)
+    : await TreeStore.open(dataDir, { ...storeOptions, keepHashesFrom: keepCachesFrom });
   for (const { path: file, reason, message } of store.skipped) logger.warn('file-skipped', { file, reason, message });
   const scannedMs = clock.monotonicMs();
   const catalog = await Catalog.open(store.tree, await reading);
-  catalogCache.keep(catalog);
-  logger.info('directory-read', {
+  // (What follows in memory begins with an empty tree, to which a cache is of no use.)
+  if (!readOnly) catalogCache.keep(catalog);
+  logger.info(readOnly ? 'read-only' : 'directory-read', {
     dataDir,
     files: store.tree.files,
     position: store.tree.position,

@@ -11,9 +11,9 @@ import {
   type Position,
   type Snapshot,
   type SnapshotFile,
+  type Store,
   type Tree,
   type TreePath,
-  type TreeStore,
 } from '../tree/index.ts';
 import { fetchBlob } from './blobs.ts';
 import { latestSnapshot } from './origin.ts';
@@ -33,7 +33,7 @@ export interface Rebuilt {
  */
 export async function rebuild(parts: {
   readonly log: ChangeLog;
-  readonly store: TreeStore;
+  readonly store: Store;
   readonly logId: string;
   readonly upTo: Position;
   readonly signal: AbortSignal;

@@ -7,6 +7,8 @@ export interface AppliedChange {
   readonly position: Position;
   readonly by: string;
   readonly why: string;
+  /** Name of the node that made it. */
+  readonly node: string;
 }
 
 /**
@@ -45,9 +47,9 @@ export class RecentChanges {
 
   /** Takes in the changes of one record; records come in the order of the log. */
   add(position: Position, changes: readonly Change[]): void {
-    for (const { id, by, why } of changes) {
+    for (const { id, by, why, node } of changes) {
       // The first one stands: a change is applied once.
-      if (!this.#byId.has(id)) this.#byId.set(id, { position, by, why });
+      if (!this.#byId.has(id)) this.#byId.set(id, { position, by, why, node });
     }
     this.#forget();
   }

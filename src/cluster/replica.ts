@@ -1,10 +1,11 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { type Clock, type Logger, messageOf } from '../base/index.ts';
-import type { Catalog } from '../catalog/index.ts';
-import type { Digest, Position, Tree, TreeRecord } from '../tree/index.ts';
+import type { Catalog, FileContents } from '../catalog/index.ts';
+import type { Digest, Position, Touched, Tree, TreeRecord } from '../tree/index.ts';
 import type { RecentChanges } from './recent.ts';
 import type { NodeCounts } from './types.ts';
 import { PositionWaiters } from './waiting.ts';
+import type { PlacedRecord } from './window.ts';
 
 export type ChangesRecord = Extract<TreeRecord, { kind: 'changes' }>;
 
@@ -39,7 +40,7 @@ export interface ReplicaParts {
 /** The thread is given back after this long: a long catch-up must not hold up maps. */
 const STRETCH_MS_MAX = 5;
 
-/** Tree and catalog, moved on together, one record a step; and those who wait for a position. */
+/** Tree and catalog, moved on together, one record or some records a step; and those who wait for a position. */
 export class Replica {
   readonly #parts: ReplicaParts;
   readonly waiters = new PositionWaiters();
@@ -71,23 +72,51 @@ export class Replica {
    * @throws DigestMismatchError  it is applied, and the tree is not what it should be: call `replaced` once it is
    */
   apply(position: Position, record: ChangesRecord): void {
-    const { tree, comparableFrom, catalog, recent, logger, counts } = this.#parts;
-    if (position <= tree.position) return;
+    this.applyAll([{ position, record }]);
+  }
+
+  /**
+   * Applies the next records in one step: the tree at each of them is compared with the log, and the catalog looks at what has
+   * become of the files.
+   *
+   * @param read  by path, what files hold that have been read already
+   * @throws DigestMismatchError  as `apply`; the records after the one that differs are not applied
+   */
+  applyAll(records: readonly PlacedRecord[], read?: ReadonlyMap<string, FileContents>): void {
+    const { tree, comparableFrom, catalog } = this.#parts;
+    const touched: Touched[] = [];
+    let mismatch: DigestMismatchError | undefined;
+    const before = tree.position;
+    try {
+      for (const { position, record } of records) {
+        if (position <= tree.position) continue;
+        for (const touch of this.#applyToTree(position, record)) touched.push(touch);
+        const comparable = position >= comparableFrom();
+        this.#confirmed = comparable ? { position, digest: record.digest } : undefined;
+        if (!comparable || tree.digest === record.digest) continue;
+        mismatch = new DigestMismatchError(position, record.digest, tree.digest);
+        break;
+      }
+    } finally {
+      catalog.apply(touched, read);
+    }
+    if (mismatch !== undefined) throw mismatch;
+    if (tree.position > before) this.#settled();
+  }
+
+  #applyToTree(position: Position, record: ChangesRecord): readonly Touched[] {
+    const { tree, recent, counts, logger } = this.#parts;
     const touched = tree.apply(
       position,
       record.changes.flatMap((change) => change.operations),
       record.digest,
     );
-    catalog.apply(touched);
     recent.add(position, record.changes);
     counts.records++;
     counts.changes += record.changes.length;
     for (const { operations, node: origin, ...change } of record.changes)
       logger.info('change-applied', { position, origin, ...change, operations: operations.length });
-    this.#confirmed = position >= comparableFrom() ? { position, digest: record.digest } : undefined;
-    if (position >= comparableFrom() && tree.digest !== record.digest)
-      throw new DigestMismatchError(position, record.digest, tree.digest);
-    this.#settled();
+    return touched;
   }
 
   /**

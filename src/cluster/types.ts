@@ -1,8 +1,9 @@
 import type { CatalogView, Draft } from '../catalog/index.ts';
 import type { NodeStatus } from '../log/index.ts';
-import type { Digest, Position, TreePath } from '../tree/index.ts';
+import type { Digest, OpenFile, Position, TreePath } from '../tree/index.ts';
 import type { Divergence } from './divergences.ts';
 import type { History } from './history/index.ts';
+import type { StagedFile } from './staging.ts';
 
 export type Role = 'both' | 'replica' | 'paused';
 
@@ -72,6 +73,19 @@ export interface ClusterNode {
    * @throws UncertainError    it could not be found out whether the change took place
    */
   write<Prepared, Result>(request: WriteRequest<Prepared, Result>): Promise<Written<Result>>;
+
+  /**
+   * Takes contents for a change to put somewhere, piece by piece; who stages them releases them once the change has been made, or
+   * not.
+   *
+   * @throws UserError         413: longer than the log takes; 507: this node's disk is full
+   * @throws NotPrimaryError   this node is a replica
+   * @throws UnavailableError  this node takes no changes now, or its disk fails
+   */
+  stage(body: AsyncIterable<Uint8Array>): Promise<StagedFile>;
+
+  /** Opens a file of the tree, to be read piece by piece; undefined when there is none. */
+  open(path: TreePath): Promise<OpenFile | undefined>;
 
   /**
    * Resolves when this node has applied everything that was in the log at the time of the call.

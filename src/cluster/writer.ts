@@ -1,7 +1,8 @@
+import type { Readable } from 'node:stream';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { type Clock, type Logger, messageOf, UnavailableError, UncertainError, UserError } from '../base/index.ts';
 import type { CatalogView, Draft } from '../catalog/index.ts';
-import { bytesSource, type ChangeLog } from '../log/index.ts';
+import { type BlobSource, bytesSource, type ChangeLog } from '../log/index.ts';
 import {
   type Change,
   type ContentHash,
@@ -34,9 +35,11 @@ export interface WriterPorts {
   refusal(): Error | undefined;
   /** Resolves when everything that is known to be in the log has been applied, and `recent` holds what the log can tell. */
   applyKnown(): Promise<void>;
+  /** Bytes that were staged on this node, from an offset on. */
+  staged(hash: ContentHash, from: number): Readable;
   /** Tells the node of a head that the log reported. */
   heard(head: Position): void;
-  /** Applies a record of our own, whose contents are all inline; nothing happens when it was applied already. */
+  /** Applies a record of our own, whose contents are inline or staged; nothing happens when it was applied already. */
   applyOwn(position: Position, record: ChangesRecord): void;
   /** Asks the log for its head. */
   askHead(): Promise<Position>;
@@ -53,6 +56,8 @@ const GROUP_EVALUATION_MS_MAX = 10;
 /** How often a request is evaluated before it is given up because others were always faster. */
 const ATTEMPTS_MAX = 60;
 const JITTER_MS_MAX = 50;
+/** A blob that was put so long ago is put again, which sends nothing while it is there; far less than what unused blobs are kept for. */
+const STORED_BLOB_MS = 600_000;
 /** How long the writer tries to find out what became of an append whose answer was lost. */
 const UNCERTAIN_MS_MAX = 20_000;
 
@@ -61,6 +66,8 @@ interface Waiting {
   readonly id: string;
   prepared: unknown;
   attempts: number;
+  /** When the request came, in monotonic milliseconds. */
+  readonly sinceMs: number;
   resolve(written: Written<unknown>): void;
   reject(error: unknown): void;
 }
@@ -74,14 +81,20 @@ interface Evaluated {
 interface Group {
   readonly after: Position;
   readonly evaluated: readonly Evaluated[];
-  /** Contents inline; absent when nobody changed anything. */
+  /** As this node applies it: contents inline, or staged; absent when nobody changed anything. */
   readonly record?: ChangesRecord;
 }
+
+/** Contents too long for a record, by their hash. */
+type Blobs = ReadonlyMap<ContentHash, BlobSource>;
 
 /**
  * Turns requests into records. One group at a time: it takes the requests that wait, evaluates each over the one before,
  * and appends what they did as one record directly after the position that it was evaluated at. The log refuses that when
  * there is a newer record, and the group is evaluated again on the newer state.
+ *
+ * What is too long for a record is in the log before the record is: a request whose contents are not there yet steps aside while
+ * they are sent, which may take minutes, and others go on.
  *
  * Nobody is answered before the log has confirmed that the evaluated state was the newest, because errors (and requests
  * that found nothing to do) are statements about the newest state as well. An accepted append confirms it; a group with
@@ -90,10 +103,13 @@ interface Group {
 export class Writer {
   readonly #ports: WriterPorts;
   #queue: Waiting[] = [];
+  /** Those whose contents are on their way to the log. */
+  readonly #sending = new Set<Waiting>();
   #running: Promise<void> | undefined;
   #closed = false;
   #groupRequestsMax = GROUP_REQUESTS_MAX;
-  #storedBlobs = new Set<ContentHash>();
+  /** Blobs that the log was given lately, the latest last, and when, in monotonic milliseconds. */
+  readonly #storedBlobs = new Map<ContentHash, number>();
   /** Makes ids unique within this run of the node. */
   #count = 0;
   readonly #run: string;
@@ -112,11 +128,12 @@ export class Writer {
       id: key ?? `${this.#ports.nodeName}-${this.#run}-${++this.#count}`,
       prepared: undefined as unknown,
       attempts: 0,
+      sinceMs: this.#ports.clock.monotonicMs(),
       ...Promise.withResolvers<Written<unknown>>(),
     };
     if (request.prepare) waiting.prepared = await this.#prepare(request);
     this.#check();
-    if (this.#queue.length >= QUEUE_MAX)
+    if (this.#queue.length + this.#sending.size >= QUEUE_MAX)
       throw new UnavailableError('busy', `${QUEUE_MAX} changes wait already; try again in a moment`);
     this.#enqueue(waiting as Waiting);
     return (await waiting.promise) as Written<Result>;
@@ -125,7 +142,7 @@ export class Writer {
   /** Takes no more requests, lets the group under way finish, and rejects the ones that wait. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#rejectAll(this.#queue, closedError(this.#ports.nodeName));
+    this.#rejectAll([...this.#queue, ...this.#sending], closedError(this.#ports.nodeName));
     this.#queue = [];
     await this.#running;
   }
@@ -235,6 +252,12 @@ export class Writer {
         const { operations } = draft;
         // What leaves every file as it was is no change, and takes no place in the log.
         const changed = operations.length > 0 && draft.digest() !== base.digest();
+        const unsent = changed ? this.#unsent(operations, waiting.sinceMs) : NONE;
+        if (unsent.size > 0) {
+          waiting.attempts--;
+          void this.#sendAside(waiting, unsent);
+          continue;
+        }
         evaluated.push({ waiting, outcome: { kind: 'done', result, changed } });
         if (changed) {
           draft.keep();
@@ -274,13 +297,8 @@ export class Writer {
 
   async #append(group: Group, record: ChangesRecord): Promise<void> {
     const log = this.#ports.log();
-    const { record: outgoing, blobs } = withBlobs(record);
-    await this.#storeBlobs(log, blobs);
-    const body = encodeRecord(outgoing);
+    const body = encodeRecord(withoutLongContents(record));
     if (body.length > log.promises.recordBytesMax) return this.#tooLarge(group, body.length, log);
-    // What was applied while the blobs were stored has decided the append already.
-    if (this.#ports.position() !== group.after) return this.#again(group);
-
     const answer = await this.#appendUntilKnown(log, group.after, body);
     if (answer.kind === 'appended') {
       this.#groupRequestsMax = Math.min(GROUP_REQUESTS_MAX, this.#groupRequestsMax * 2);
@@ -335,7 +353,11 @@ export class Writer {
       // The node cannot look (it was paused, the log has gone): nobody may be told that nothing was done.
       throw uncertain(place, messageOf(error));
     }
-    const ours = record.changes.every(({ id }) => this.#ports.recent.find(id)?.position === place);
+    // A client may have sent the same change through another node, whose record it was then.
+    const ours = record.changes.every(({ id, node }) => {
+      const applied = this.#ports.recent.find(id);
+      return applied?.position === place && applied.node === node;
+    });
     if (ours) return settle(group.evaluated, place);
     // Passed over with a snapshot, and trimmed: nobody can say any more.
     if (this.#ports.recent.knownAfter >= place) throw uncertain(place, 'the log no longer holds that record');
@@ -372,12 +394,41 @@ export class Writer {
     if (others.length > 0) await this.#again({ ...group, evaluated: others });
   }
 
-  async #storeBlobs(log: ChangeLog, blobs: ReadonlyMap<ContentHash, Uint8Array>): Promise<void> {
-    for (const [hash, bytes] of blobs) {
-      if (this.#storedBlobs.has(hash)) continue;
-      await log.putBlob(hash, bytesSource(bytes));
-      this.#storedBlobs.add(hash);
-      if (this.#storedBlobs.size > 1000) this.#storedBlobs.delete(this.#storedBlobs.values().next().value!);
+  /** What the log was not given lately, and not since the request came: what has been lost there is given again. */
+  #unsent(operations: readonly FileOperation[], sinceMs: number): Blobs {
+    const blobs = longContents(operations, this.#ports.staged);
+    const since = Math.max(sinceMs, this.#ports.clock.monotonicMs() - STORED_BLOB_MS);
+    for (const hash of blobs.keys())
+      if ((this.#storedBlobs.get(hash) ?? Number.NEGATIVE_INFINITY) >= since) blobs.delete(hash);
+    return blobs;
+  }
+
+  /** Sends what a request needs in the log, and lets it queue again. */
+  async #sendAside(waiting: Waiting, blobs: Blobs): Promise<void> {
+    this.#sending.add(waiting);
+    try {
+      const log = this.#ports.log();
+      for (const [hash, source] of blobs) {
+        if (this.#closed) return;
+        await putBlob(log, hash, source);
+        this.#stored(hash);
+      }
+      this.#check();
+      this.#enqueue(waiting);
+    } catch (error) {
+      waiting.reject(error);
+    } finally {
+      this.#sending.delete(waiting);
+    }
+  }
+
+  #stored(hash: ContentHash): void {
+    const now = this.#ports.clock.monotonicMs();
+    this.#storedBlobs.delete(hash);
+    this.#storedBlobs.set(hash, now);
+    for (const [old, storedMs] of this.#storedBlobs) {
+      if (storedMs > now - STORED_BLOB_MS) break;
+      this.#storedBlobs.delete(old);
     }
   }
 
@@ -423,19 +474,46 @@ function inlineBytes(operations: readonly FileOperation[]): number {
   return bytes;
 }
 
+const NONE: Blobs = new Map();
+
+/** @throws UserError  413: longer than the log takes */
+async function putBlob(log: ChangeLog, hash: ContentHash, source: BlobSource): Promise<void> {
+  const { blobBytesMax } = log.promises;
+  if (source.size > blobBytesMax)
+    throw new UserError(
+      413,
+      'file-too-large',
+      `a file of the change has ${source.size} bytes, and the log takes files up to ${blobBytesMax}; nothing was changed`,
+    );
+  await log.putBlob(hash, source);
+}
+
+/** What operations put that has to be in the log before their record. */
+function longContents(
+  operations: readonly FileOperation[],
+  staged: WriterPorts['staged'],
+): Map<ContentHash, BlobSource> {
+  const blobs = new Map<ContentHash, BlobSource>();
+  for (const operation of operations) {
+    if (operation.kind !== 'put') continue;
+    const { content } = operation;
+    if (content.kind === 'blob')
+      blobs.set(content.hash, { size: content.size, open: (from) => staged(content.hash, from) });
+    else if (content.bytes.length > INLINE_BYTES_MAX) blobs.set(contentHash(content.bytes), bytesSource(content.bytes));
+  }
+  return blobs;
+}
+
 /** The record as it goes into the log: what is long is named by its hash. */
-function withBlobs(record: ChangesRecord): { record: ChangesRecord; blobs: ReadonlyMap<ContentHash, Uint8Array> } {
-  const blobs = new Map<ContentHash, Uint8Array>();
+function withoutLongContents(record: ChangesRecord): ChangesRecord {
   const replaced = (operation: FileOperation): FileOperation => {
     if (operation.kind !== 'put' || operation.content.kind !== 'inline') return operation;
     const { bytes } = operation.content;
     if (bytes.length <= INLINE_BYTES_MAX) return operation;
-    const hash = contentHash(bytes);
-    blobs.set(hash, bytes);
-    return { ...operation, content: { kind: 'blob', hash, size: bytes.length } };
+    return { ...operation, content: { kind: 'blob', hash: contentHash(bytes), size: bytes.length } };
   };
   const changes = record.changes.map((change) => ({ ...change, operations: change.operations.map(replaced) }));
-  return blobs.size > 0 ? { record: { ...record, changes }, blobs } : { record, blobs };
+  return { ...record, changes };
 }
 
 function uncertain(place: Position, reason: string): UncertainError {

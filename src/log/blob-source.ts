@@ -8,25 +8,3 @@ export function bytesSource(bytes: Uint8Array): BlobSource {
     open: (from) => Readable.from(from < bytes.length ? [bytes.subarray(from)] : [], { objectMode: false }),
   };
 }
-
-/**
- * A blob that is made anew each time, always the same, and only from its beginning: what the log has already is dropped.
- * @param size  in bytes
- */
-export function generatedSource(size: number, generate: () => Readable): BlobSource {
-  return {
-    size,
-    open: (from) => {
-      const body = generate();
-      return from === 0 ? body : Readable.from(without(body, from), { objectMode: false });
-    },
-  };
-}
-
-async function* without(body: Readable, first: number): AsyncGenerator<Uint8Array> {
-  let left = first;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    if (chunk.length > left) yield chunk.subarray(left);
-    left = Math.max(0, left - chunk.length);
-  }
-}

@@ -1,4 +1,4 @@
-export { bytesSource, generatedSource } from './blob-source.ts';
+export { bytesSource } from './blob-source.ts';
 export * from './change-log.ts';
 export * from './discovery/index.ts';
 export { type EmbeddedLogOptions, openEmbeddedLog } from './embedded/index.ts';
@@ -11,7 +11,7 @@ export {
   type MemoryLog,
   memoryLog,
 } from './memory.ts';
-export { isNatsUrl, type NatsLogOptions, openNatsLog, parseNatsUrl } from './nats/index.ts';
+export { isPostgresUrl, openPostgresLog, type PostgresLogOptions } from './postgres/index.ts';
 export {
   CHANNEL_PROTOCOL,
   type ClusterSecrets,

@@ -1,5 +1,10 @@
 /** Reading of zip archives that strangers sent: bounded in number, size and ratio, and without a way out of the folder. */
-import type { Readable } from 'node:stream';
+import { createWriteStream } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import { type Entry, fromBuffer, fromFd, type ZipFile } from 'yauzl';
 import { UserError } from '../base/index.ts';
 import { PathError, treePath } from '../tree/index.ts';
@@ -11,15 +16,53 @@ export interface ArchiveEntry {
   readonly bytes: Uint8Array;
 }
 
+/** Unpacks a short archive into memory. @throws UserError  as `eachFile` does */
+export async function readArchive(source: Buffer, limits: UploadLimits): Promise<ArchiveEntry[]> {
+  const entries: ArchiveEntry[] = [];
+  for await (const { path, body } of eachFile(source, limits)) entries.push({ path, bytes: await buffer(body) });
+  return entries;
+}
+
 /**
- * Unpacks an archive into memory. Folders, and what the file systems of others leave behind, are left out.
+ * Unpacks an archive into an empty folder.
+ *
+ * @param file  the archive, in another folder
+ * @returns the paths of its files, below the folder
+ * @throws UserError  as `eachFile` does, and 400 when two of its files need the same place
+ */
+export async function unpackArchive(file: string, folder: string, limits: UploadLimits): Promise<string[]> {
+  const handle = await open(file);
+  const paths: string[] = [];
+  try {
+    for await (const { path, body } of eachFile({ fd: handle.fd }, limits)) {
+      const target = join(folder, path);
+      try {
+        await mkdir(dirname(target), { recursive: true });
+        await pipeline(body, createWriteStream(target, { flags: 'wx' }));
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code === 'EEXIST' || code === 'ENOTDIR' || code === 'EISDIR')
+          throw new UserError(400, 'archive-malformed', `the archive holds ${path} twice, or as a file and a folder`);
+        throw error;
+      }
+      paths.push(path);
+    }
+  } finally {
+    await handle.close();
+  }
+  return paths;
+}
+
+/**
+ * The files of an archive, in order; each is to be read to its end. Folders, and what the file systems of others leave behind, are
+ * left out.
  *
  * @throws UserError  400 when it is no zip archive, holds a path that leads out of it, or is beyond a bound
  */
-export async function readArchive(
+async function* eachFile(
   source: Buffer | { readonly fd: number },
   limits: UploadLimits,
-): Promise<ArchiveEntry[]> {
+): AsyncGenerator<{ readonly path: string; readonly body: Readable }> {
   const options = { lazyEntries: true, validateEntrySizes: true, strictFileNames: false } as const;
   const zip = await new Promise<ZipFile>((resolve, reject) => {
     const done = (error: Error | null, file?: ZipFile) => (file === undefined ? reject(bad(error)) : resolve(file));
@@ -32,7 +75,6 @@ export async function readArchive(
       'archive-too-large',
       `the archive holds ${zip.entryCount} files, and ${limits.entriesMax} is the most`,
     );
-  const entries: ArchiveEntry[] = [];
   let total = 0;
   for await (const entry of each(zip)) {
     const path = checkedPath(entry.fileName);
@@ -47,9 +89,8 @@ export async function readArchive(
         'archive-too-large',
         `the archive unpacks to more than is taken here (at ${path}); nothing was changed`,
       );
-    entries.push({ path, bytes: await contents(zip, entry) });
+    yield { path, body: await contents(zip, entry) };
   }
-  return entries;
 }
 
 /** Entries in order; yauzl reports them one by one as events. */
@@ -70,17 +111,21 @@ async function* each(zip: ZipFile): AsyncIterable<Entry> {
   }
 }
 
-async function contents(zip: ZipFile, entry: Entry): Promise<Uint8Array> {
+/** What is wrong with the entry comes as what it is: the sender's mistake. */
+async function contents(zip: ZipFile, entry: Entry): Promise<Readable> {
   const stream = await new Promise<Readable>((resolve, reject) => {
     zip.openReadStream(entry, (error, opened) => (opened === undefined ? reject(bad(error)) : resolve(opened)));
   });
-  try {
-    const chunks: Buffer[] = [];
-    for await (const chunk of stream as AsyncIterable<Buffer>) chunks.push(chunk);
-    return Buffer.concat(chunks);
-  } catch (error) {
-    throw bad(error);
-  }
+  return Readable.from(
+    (async function* () {
+      try {
+        yield* stream;
+      } catch (error) {
+        throw bad(error);
+      }
+    })(),
+    { objectMode: false },
+  );
 }
 
 /** @returns undefined for folders and litter */

@@ -5,7 +5,15 @@ import path from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { UserError } from '../base/index.ts';
-import { type Backup, backupName, type ContentSource, contentsOfSnapshot, type OtherState } from '../cluster/index.ts';
+import {
+  type Backup,
+  type BodySource,
+  backupName,
+  bodiesOfSnapshot,
+  type ContentSource,
+  contentsOfSnapshot,
+  type OtherState,
+} from '../cluster/index.ts';
 import { type Digest, listSnapshot, type Position, readSnapshot, SnapshotError } from '../tree/index.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -57,7 +65,10 @@ export async function openBackup(x: Exchange): Promise<OpenedBackup> {
     const open = () => readSnapshot(createReadStream(file));
     const tree = await listSnapshot(await open());
     const contents: ContentSource = async (wanted) => contentsOfSnapshot(await open(), wanted);
-    return { state: { name: `the backup of position ${tree.position}`, tree, contents }, remove };
+    const bodies: BodySource = async function* (wanted) {
+      yield* bodiesOfSnapshot(await open(), wanted);
+    };
+    return { state: { name: `the backup of position ${tree.position}`, tree, contents, bodies }, remove };
   } catch (error) {
     remove();
     if (error instanceof SnapshotError)

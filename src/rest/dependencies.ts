@@ -69,6 +69,11 @@ export const UPLOAD_LIMITS: UploadLimits = {
   ratioMax: 200,
 };
 
+/** Bounds for uploads of so many bytes: an archive may unpack to twice as many. */
+export function uploadLimits(bytesMax = UPLOAD_LIMITS.bodyBytesMax): UploadLimits {
+  return { ...UPLOAD_LIMITS, bodyBytesMax: bytesMax, unpackedBytesMax: 2 * bytesMax };
+}
+
 /** Who asks, as `request.principal`; set by the server's authentication. */
 export interface RestPrincipal {
   readonly name: string;

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { UserError } from '../base/index.ts';
 import type { CatalogView, CoverageStore, DataStore, Env } from '../catalog/index.ts';
-import type { Origin, WriteRequest } from '../cluster/index.ts';
+import type { Origin, StagedFile, WriteRequest } from '../cluster/index.ts';
 import type { RasterStore, VectorStore } from '../data/index.ts';
 import { parseXml, XML_LIMITS, type XmlElement } from '../xml/index.ts';
 import { atomLink } from './answers.ts';
@@ -16,8 +16,6 @@ import type { Params } from './routes.ts';
 /** Longest body of an object, a style or a template, in bytes. */
 export const OBJECT_BYTES_MAX = 16 * 1024 * 1024;
 
-/** How long a request waits for files to be on disk. */
-
 export class Exchange {
   readonly request: FastifyRequest;
   readonly deps: RestDependencies;
@@ -28,6 +26,7 @@ export class Exchange {
   /** Where the answer stands in the log: set when a change was made, or when the view was read. */
   position: number;
   readonly #user: string;
+  readonly #staged: StagedFile[] = [];
 
   constructor(parts: {
     request: FastifyRequest;
@@ -86,15 +85,49 @@ export class Exchange {
 
   /** @throws UserError  413 beyond `bytesMax`: before anything is read when the header says so already */
   async readBody(bytesMax = OBJECT_BYTES_MAX): Promise<Buffer> {
-    this.refuseLongBody(bytesMax);
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for await (const chunk of (this.bodyStream ?? []) as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > bytesMax) throw bodyTooLarge(bytesMax);
-      chunks.push(chunk);
-    }
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of this.bodyWithin(bytesMax)) chunks.push(chunk);
     return Buffer.concat(chunks);
+  }
+
+  /**
+   * The body piece by piece. Who leaves it early, or lets it fail, can still answer.
+   * @throws UserError  413 beyond `bytesMax`: before anything is read when the header says so already
+   */
+  async *bodyWithin(bytesMax: number): AsyncGenerator<Uint8Array> {
+    this.refuseLongBody(bytesMax);
+    const stream = this.bodyStream;
+    if (stream === undefined) return;
+    let size = 0;
+    let ended = false;
+    try {
+      for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+        size += chunk.length;
+        if (size > bytesMax) throw bodyTooLarge(bytesMax);
+        yield chunk;
+      }
+      ended = true;
+    } finally {
+      // The rest is thrown away: a client that still sends would not hear the answer.
+      if (!ended) stream.resume();
+    }
+  }
+
+  // ---- files
+
+  /**
+   * Takes a file in for a change to put somewhere; it goes when the request has ended.
+   * @throws  as `ClusterNode.stage` does
+   */
+  async stage(body: AsyncIterable<Uint8Array>): Promise<StagedFile> {
+    const file = await this.deps.node.stage(body);
+    this.#staged.push(file);
+    return file;
+  }
+
+  /** The request has ended: lets go of what was staged for it. */
+  release(): void {
+    for (const file of this.#staged.splice(0)) file.release();
   }
 
   refuseLongBody(bytesMax: number): void {

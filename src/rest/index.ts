@@ -5,5 +5,6 @@ export {
   type SettingsChange,
   UPLOAD_LIMITS,
   type UploadLimits,
+  uploadLimits,
 } from './dependencies.ts';
 export { registerRest } from './register.ts';

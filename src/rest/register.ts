@@ -121,7 +121,11 @@ async function evaluate(
     user: principal.name,
   });
   call.started.exchange = exchange;
-  return render(await route.handle(exchange), negotiated);
+  try {
+    return render(await route.handle(exchange), negotiated);
+  } finally {
+    exchange.release();
+  }
 }
 
 function isLocalRead(request: FastifyRequest): boolean {

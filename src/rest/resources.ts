@@ -1,9 +1,12 @@
 /** The files of the replicated tree as they are: icons, templates, anything. */
+import type { Readable } from 'node:stream';
 import { UserError } from '../base/index.ts';
-import type { CatalogView } from '../catalog/index.ts';
+import { type CatalogView, kindOfPath } from '../catalog/index.ts';
+import type { StagedFile } from '../cluster/index.ts';
 import { isReplicated, PathError, type TreePath, treePath } from '../tree/index.ts';
 import { type Answer, atomLink, el, OK } from './answers.ts';
-import type { Exchange } from './exchange.ts';
+import { UPLOAD_LIMITS } from './dependencies.ts';
+import { type Exchange, OBJECT_BYTES_MAX } from './exchange.ts';
 import type { Route } from './routes.ts';
 
 const PATHS = ['/resource', '/resource/{path*}'] as const;
@@ -38,11 +41,11 @@ export const resourceRoutes: readonly Route[] = PATHS.flatMap((path): Route[] =>
 type Where = { readonly path: TreePath | ''; readonly kind: 'resource' | 'directory' | 'undefined' };
 
 function at(view: CatalogView, path: TreePath | ''): Where {
-  if (path !== '' && view.read(path) !== undefined) return { path, kind: 'resource' };
+  if (path !== '' && view.hash(path) !== undefined) return { path, kind: 'resource' };
   return { path, kind: path === '' || view.list(path).length > 0 ? 'directory' : 'undefined' };
 }
 
-function getResource(x: Exchange): Answer {
+async function getResource(x: Exchange): Promise<Answer> {
   const where = at(x.view, pathOf(x.params.path ?? ''));
   const operation = (x.query('operation') ?? 'default').toLowerCase();
   if (operation === 'metadata') return { kind: 'object', element: metadata(x, where) };
@@ -64,11 +67,13 @@ function getResource(x: Exchange): Answer {
     case 'resource': {
       const name = nameOf(where.path);
       const parent = parentOf(where.path);
+      const { body, size } = await opened(x, where.path as TreePath);
       return {
         kind: 'bytes',
-        body: x.view.read(where.path as TreePath)!,
+        body,
         contentType: contentType(name),
         headers: {
+          'content-length': String(size),
           location: x.url('resource', ...where.path.split('/')),
           'resource-parent': x.url('resource', ...parent.split('/').filter(Boolean)),
           'resource-type': 'resource',
@@ -78,6 +83,19 @@ function getResource(x: Exchange): Answer {
     }
   }
 }
+
+/** Short files at once, long ones piece by piece. */
+async function opened(x: Exchange, path: TreePath): Promise<{ body: Uint8Array | Readable; size: number }> {
+  if ((x.view.stat(path)?.size ?? 0) <= AT_ONCE_BYTES_MAX) {
+    const bytes = x.view.read(path)!;
+    return { body: bytes, size: bytes.length };
+  }
+  const file = await x.deps.node.open(path);
+  if (file === undefined) throw new UserError(404, 'resource-not-found', 'Undefined resource path.');
+  return file;
+}
+
+const AT_ONCE_BYTES_MAX = 1024 * 1024;
 
 function directory(x: Exchange, path: TreePath | ''): ReturnType<typeof el> {
   const children = x.view.list(path).map((name) => {
@@ -116,23 +134,33 @@ async function putResource(x: Exchange): Promise<Answer> {
   if (path === '')
     throw new UserError(405, 'resource-is-folder', 'the root of the tree is a folder and cannot be written');
   const operation = (x.query('operation') ?? 'default').toLowerCase();
-  const bytes = await x.readBody(x.deps.limits?.bodyBytesMax ?? UPLOAD_BYTES_MAX);
   switch (operation) {
-    case 'default':
+    case 'default': {
+      // What is read as a part of the configuration is read as a whole.
+      const most =
+        kindOfPath(path) === undefined ? { ...UPLOAD_LIMITS, ...x.deps.limits }.bodyBytesMax : OBJECT_BYTES_MAX;
+      const file = await x.stage(x.bodyWithin(most));
       await x.write({
         evaluate: (draft) => {
           if (at(draft, path).kind === 'directory')
             throw new UserError(405, 'resource-is-folder', `Trying to write data to a directory: ${path}`);
           refuseFolderAbove(draft, path);
-          draft.put(path, bytes);
+          file.putInto(draft, path);
         },
       });
       break;
+    }
     case 'copy':
     case 'move': {
-      const from = pathOf(bytes.toString('utf8').trim());
-      await x.write({
-        evaluate: (draft) => {
+      const from = pathOf((await x.readBody(PATH_BYTES_MAX)).toString('utf8').trim());
+      await x.write<StagedFile | undefined>({
+        prepare: async (view) => {
+          if (operation === 'move' || from === '' || at(view, from).kind !== 'resource') return undefined;
+          const source = await x.deps.node.open(from);
+          return source && x.stage(source.body);
+        },
+        stillHolds: (copied, draft) => copied === undefined || draft.hash(from as TreePath) === copied.hash,
+        evaluate: (draft, copied) => {
           const source = at(draft, from);
           if (source.kind === 'undefined' || from === '')
             throw new UserError(404, 'resource-not-found', 'Unable to locate source resource.');
@@ -142,7 +170,9 @@ async function putResource(x: Exchange): Promise<Answer> {
             throw new UserError(400, 'resource-into-itself', `${from} cannot be moved into itself`);
           if (operation === 'move') return draft.move(from, path);
           if (source.kind === 'directory') throw new UserError(405, 'resource-is-folder', 'Cannot copy directory.');
-          draft.put(path, draft.read(from)!);
+          if (copied === undefined)
+            throw new UserError(409, 'resource-changed', `${from} was written at this moment; try again`);
+          copied.putInto(draft, path);
         },
       });
       break;
@@ -160,7 +190,7 @@ async function putResource(x: Exchange): Promise<Answer> {
 /** A file whose place in the tree lies below another file cannot be. */
 function refuseFolderAbove(view: CatalogView, path: TreePath): void {
   for (let parent = parentOf(path); parent !== ''; parent = parentOf(parent))
-    if (view.read(parent as TreePath) !== undefined)
+    if (view.hash(parent as TreePath) !== undefined)
       throw new UserError(405, 'resource-is-file', `${parent} is a file, so there can be nothing in it`);
 }
 
@@ -192,7 +222,8 @@ function pathOf(text: string): TreePath | '' {
   }
 }
 
-const UPLOAD_BYTES_MAX = 64 * 1024 * 1024;
+/** Longest body that is a path, in bytes. */
+const PATH_BYTES_MAX = 64 * 1024;
 
 const TYPES: Readonly<Record<string, string>> = {
   xml: 'application/xml',

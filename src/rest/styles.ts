@@ -179,6 +179,9 @@ async function putStyle(x: Exchange): Promise<Answer> {
   return OK;
 }
 
+/** A style and its icons, unpacked, in bytes. */
+const ARCHIVE_BYTES_MAX = 64 * 1024 * 1024;
+
 /** The style of the body, alone or in an archive with its icons. */
 async function readSentStyle(x: Exchange): Promise<{ body: SentBody; icons: readonly ArchiveEntry[] }> {
   const raw = x.flag('raw');
@@ -186,7 +189,7 @@ async function readSentStyle(x: Exchange): Promise<{ body: SentBody; icons: read
   const charset = charsetOf(x.request.headers['content-type']);
   if (!isZip(type)) return { body: readStyleBody(await x.readBody(), { type, raw, charset }), icons: [] };
 
-  const limits = { ...UPLOAD_LIMITS, ...x.deps.limits };
+  const limits = { ...UPLOAD_LIMITS, ...x.deps.limits, unpackedBytesMax: ARCHIVE_BYTES_MAX };
   const entries = await readArchive(await x.readBody(), limits);
   const slds = entries.filter((entry) => /\.sld$/i.test(entry.path) && !entry.path.startsWith('__MACOSX/'));
   if (slds.length === 0)

@@ -21,7 +21,7 @@ import {
   type Store,
   type Workspace,
 } from '../catalog/index.ts';
-import { NotPrimaryError } from '../cluster/index.ts';
+import { NotPrimaryError, type StagedFile } from '../cluster/index.ts';
 import { treePath } from '../tree/index.ts';
 import type { XmlElement } from '../xml/index.ts';
 import { type Answer, el } from './answers.ts';
@@ -39,7 +39,7 @@ import type { Exchange } from './exchange.ts';
 import { findStore, findWorkspace } from './find.ts';
 import { presentStore } from './present.ts';
 import type { Route } from './routes.ts';
-import { type Received, receive } from './upload-body.ts';
+import { receive, stageReceived } from './upload-body.ts';
 import { type Location, RASTER_FORMATS, type UploadFormat, VECTOR_FORMATS } from './upload-formats.ts';
 import { writeZip } from './zip.ts';
 
@@ -137,17 +137,15 @@ async function upload(x: Exchange, of: Upload): Promise<Answer> {
     throw new UserError(400, 'bad-method', `Unknown upload method ${method}: file, url or external is expected`);
   const received = await receive(x, method, x.query('filename') || `${storeName}.${x.param('format').toLowerCase()}`);
   try {
-    const primary = of.format.primary(
-      received.files.map((file) => file.path),
-      received.packed,
-    );
+    const primary = of.format.primary(received.files, received.packed);
     if (primary === undefined)
       throw new UserError(400, 'no-primary-file', `Could not find appropriate ${x.param('format')} file in archive`);
     const look = of.format.locate({ url: fileUrl(path.join(received.folder, primary)) });
     const found = await of.look({ location: look, configure });
     const folder = treePath(`data/${workspaceName}/${storeName}`);
     const stored = of.format.locate({ url: `file:${encodePath(primary === '' ? folder : `${folder}/${primary}`)}` });
-    return await publish(x, of, { location: stored, found, received: { ...received, folder } });
+    const files = await stageReceived(x, received);
+    return await publish(x, of, { location: stored, found, received: { files, folder } });
   } finally {
     await received.dispose();
   }
@@ -188,7 +186,7 @@ interface Publication {
   readonly location: Location;
   readonly found: readonly Found[];
   /** Files with their folder in the tree; undefined for what stays where it is. */
-  readonly received: (Pick<Received, 'files'> & { readonly folder: string }) | undefined;
+  readonly received: { readonly files: ReadonlyMap<string, StagedFile>; readonly folder: string } | undefined;
 }
 
 async function publish(x: Exchange, of: Upload, publication: Publication): Promise<Answer> {
@@ -199,7 +197,7 @@ async function publish(x: Exchange, of: Upload, publication: Publication): Promi
       if (received !== undefined) {
         const folder = treePath(received.folder);
         if (draft.list(folder).length > 0) draft.delete(folder);
-        for (const file of received.files) draft.put(treePath(`${folder}/${file.path}`), file.bytes);
+        for (const [file, staged] of received.files) staged.putInto(draft, treePath(`${folder}/${file}`));
       }
       const store = storeOver(x, of, { draft, workspace, location });
       if (found.length > 0) ensureDefaultStyles(draft, x.env());

@@ -25,9 +25,11 @@ export function healthOf(
   report: NodeReport,
   stopping: boolean,
 ): { readonly httpStatus: 200 | 503; readonly health: Health } {
+  // A node that must not go on before it has taken the cluster's state has nothing to serve.
+  const hasNothing = report.state === 'starting' || (report.state === 'stopped' && report.position === 0);
   const status = stopping
     ? 'stopping'
-    : report.state === 'starting'
+    : hasNothing
       ? 'starting'
       : report.state === 'in-step' || report.state === 'paused'
         ? 'ready'

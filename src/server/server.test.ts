@@ -123,6 +123,7 @@ test('health of a node in each state', () => {
     ['paused', false, 200, 'ready'],
     ['in-step', true, 503, 'stopping'],
   ];
+  assert.equal(healthOf({ ...report, position: 0, state: 'stopped' } as never, false).httpStatus, 503);
   for (const [state, stopping, httpStatus, status] of table) {
     const answer = healthOf({ ...report, state } as never, stopping);
     assert.deepEqual([answer.httpStatus, answer.health.status, answer.health.lag], [httpStatus, status, 2], state);

@@ -7,7 +7,7 @@ import { type ClusterNode, NotPrimaryError } from '../cluster/index.ts';
 import type { DataAccess } from '../data/index.ts';
 import { registerOgc } from '../ogc/index.ts';
 import type { Renderer } from '../render/index.ts';
-import { type ClusterSettings, registerRest } from '../rest/index.ts';
+import { type ClusterSettings, registerRest, uploadLimits } from '../rest/index.ts';
 import { Authenticator, RestRules } from '../security/index.ts';
 import { BaseUrls, CONTEXT_PATH } from './base-url.ts';
 import { compressTexts } from './compress.ts';
@@ -42,6 +42,10 @@ export interface ServerOptions {
   readonly cors?: CorsOption;
   /** Folder of the built web page. */
   readonly pageFolder?: string;
+  /** Folder for uploads while they are looked at. Default: the system's. */
+  readonly tempDir?: string;
+  /** Longest upload, in bytes. */
+  readonly uploadBytesMax?: number;
   /** What `/rest/cluster` shows and changes. */
   readonly settings?: ClusterSettings;
   /** Whether a replica passes changes on to a primary now. Default: no. */
@@ -121,6 +125,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       logger,
       baseUrl,
       settings: options.settings,
+      tempDir: options.tempDir,
+      limits: uploadLimits(options.uploadBytesMax),
       get forward() {
         return options.forwardWrites?.() ? forward : undefined;
       },

@@ -3,7 +3,7 @@ import { digestOf } from './digest.ts';
 import { type Effect, Files, type Touched, whyNotMovable } from './folder.ts';
 import { isReplicated, isWithin, PathError } from './path.ts';
 import { type FileStat, runOperation, type Tree, type TreeReader } from './tree.ts';
-import type { Content, Digest, FileOperation, TreePath } from './types.ts';
+import type { Content, ContentHash, Digest, FileOperation, TreePath } from './types.ts';
 
 /**
  * A tree with changes that nobody else sees yet. It lies over a tree, or over another draft, and is good as long as that one
@@ -80,9 +80,17 @@ export class TreeDraft implements TreeReader {
     if (entry === undefined) return undefined;
     if (entry.pending?.kind === 'inline') return entry.pending.bytes;
     const origin = originOf(path, this.#moves);
-    if (this.#base.stat(origin)?.hash !== entry.hash)
+    if (this.#base.stat(origin)?.hash === entry.hash) return this.#base.read(origin);
+    try {
+      return this.readStaged(entry.hash);
+    } catch {
       throw new UserError(409, 'blob-not-applied', `the contents of ${path} can be read once the change has been made`);
-    return this.#base.read(origin);
+    }
+  }
+
+  /** For drafts over this one. */
+  readStaged(hash: ContentHash): Uint8Array {
+    return this.#base.readStaged(hash);
   }
 
   /** Writes a whole file. A file in the way of its folders, or a folder at its place, is removed with everything in it. */

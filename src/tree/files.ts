@@ -28,6 +28,8 @@ export interface FileSystem {
   list(folders: readonly string[]): Promise<readonly (Listing | NodeJS.ErrnoException)[]>;
   /** A whole file; undefined when it is longer than `bytesMax`. */
   readSync(file: string, bytesMax?: number): Uint8Array | undefined;
+  /** So many bytes of a file from an offset on; fewer where it ends before. */
+  readPartSync(file: string, from: number, bytes: number): Uint8Array;
   /** From an offset on. */
   readStream(file: string, from?: number): Readable;
   /** Undefined when there is nothing. Links are not followed. */

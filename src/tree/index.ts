@@ -3,13 +3,14 @@ export { TreeDraft } from './draft.ts';
 export { type FileSystem, replaceFile } from './files.ts';
 export type { Touched } from './folder.ts';
 export { type MemoryFileSystem, memoryFileSystem } from './memory-files.ts';
+export { NewerFormatError } from './newer-format.ts';
 export { nodeFileSystem } from './node-files.ts';
 export { isReplicated, isWithin, joinPath, nameOf, PathError, parentOf, treePath } from './path.ts';
+export { ReadOnlyStore, type ReadOnlyStoreOptions } from './read-only.ts';
 export {
   CorruptRecordError,
   decodeRecord,
   encodeRecord,
-  NewerFormatError,
   RECORD_FORMAT,
   type TreeRecord,
 } from './record.ts';
@@ -31,6 +32,7 @@ export {
 } from './snapshot.ts';
 export type { OpenFrom, StagedBlob } from './staging.ts';
 export { recordedLogId, StateFileError } from './state.ts';
-export { type Drift, type RestoreOptions, TreeStore, type TreeStoreOptions } from './store.ts';
-export { type FileStat, Tree, type TreeReader } from './tree.ts';
+export { TreeStore, type TreeStoreOptions } from './store.ts';
+export type { Drift, RestoreOptions, Store } from './store-types.ts';
+export { type FileStat, type OpenFile, Tree, type TreeReader } from './tree.ts';
 export * from './types.ts';

@@ -117,6 +117,10 @@ class MemoryFiles implements MemoryFileSystem {
     return bytes.length > bytesMax ? undefined : Buffer.from(bytes);
   }
 
+  readPartSync(file: string, from: number, bytes: number): Uint8Array {
+    return this.readSync(file)!.subarray(from, from + bytes);
+  }
+
   readStream(file: string, from = 0): Readable {
     return Readable.from([this.readSync(file)!.subarray(from)]);
   }

@@ -78,15 +78,16 @@ export const nodeFileSystem: FileSystem = {
     const handle = fs.openSync(file, 'r');
     try {
       const { size } = fs.fstatSync(handle);
-      if (size > bytesMax) return undefined;
-      const bytes = Buffer.allocUnsafe(size);
-      let filled = 0;
-      while (filled < size) {
-        const count = fs.readSync(handle, bytes, filled, size - filled, filled);
-        if (count === 0) break;
-        filled += count;
-      }
-      return bytes.subarray(0, filled);
+      return size > bytesMax ? undefined : readPart(handle, 0, size);
+    } finally {
+      fs.closeSync(handle);
+    }
+  },
+
+  readPartSync(file, from, bytes) {
+    const handle = fs.openSync(file, 'r');
+    try {
+      return readPart(handle, from, bytes);
     } finally {
       fs.closeSync(handle);
     }
@@ -147,6 +148,17 @@ export const nodeFileSystem: FileSystem = {
   makeFolder: (path) => disk.run({ kind: 'make-folder', path }),
   syncFolders: (paths) => disk.run({ kind: 'sync-folders', paths }),
 };
+
+function readPart(handle: number, from: number, size: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(size);
+  let filled = 0;
+  while (filled < size) {
+    const count = fs.readSync(handle, bytes, filled, size - filled, from + filled);
+    if (count === 0) break;
+    filled += count;
+  }
+  return bytes.subarray(0, filled);
+}
 
 /** Errors of calls on an open file do not say which one. */
 function naming(error: unknown, file: string): unknown {

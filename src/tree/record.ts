@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { messageOf } from '../base/index.ts';
 import { asContentHash } from './digest.ts';
+import { NewerFormatError } from './newer-format.ts';
 import { treePath } from './path.ts';
 import type { Change, Content, ContentHash, Digest, FileOperation } from './types.ts';
 
@@ -43,17 +44,6 @@ export type TreeRecord =
       readonly digest: Digest;
     };
 
-/** The record was written by a newer version: this one cannot apply it. */
-export class NewerFormatError extends Error {
-  readonly format: number;
-
-  constructor(format: number) {
-    super(`the record has format ${format}, and this version knows formats up to ${RECORD_FORMAT}: update this node`);
-    this.name = 'NewerFormatError';
-    this.format = format;
-  }
-}
-
 /** The bytes are no record. */
 export class CorruptRecordError extends Error {
   constructor(reason: string, options?: ErrorOptions) {
@@ -93,7 +83,7 @@ export function decodeRecord(bytes: Uint8Array): TreeRecord {
     throw new CorruptRecordError(messageOf(error), { cause: error });
   }
   if (typeof json?.format !== 'number') throw new CorruptRecordError('it names no format');
-  if (json.format > RECORD_FORMAT) throw new NewerFormatError(json.format);
+  if (json.format > RECORD_FORMAT) throw new NewerFormatError('record', `format ${json.format}`);
   try {
     switch (json.kind) {
       case 'genesis': {

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { pipeline, Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib';
-import { type Extract, extract, type Pack, pack } from 'tar-stream';
 import { messageOf, UnavailableError } from '../base/index.ts';
 import { asContentHash, contentHash } from './digest.ts';
 import { type FileEntry, Files } from './folder.ts';
+import { NewerFormatError } from './newer-format.ts';
 import { isReplicated, treePath } from './path.ts';
+import { readTar, type TarFile, type TarInput, writeTar } from './tar.ts';
 import { type FileStat, type Frozen, Tree } from './tree.ts';
 import {
   type Content,
@@ -38,6 +38,8 @@ const NEEDS_KNOWN: readonly string[] = ['blobs'];
 /** Longer files are read and written piece by piece. */
 const WHOLE_BYTES_MAX = 4 * 1024 * 1024;
 const HEADER_BYTES_MAX = 64 * 1024;
+/** Unpacked in pieces of this size. */
+const CHUNK_BYTES = 256 * 1024;
 /** Enough for a million long files. */
 const BLOBS_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -119,14 +121,10 @@ export function writeSnapshot(tree: Tree, logId: string, options: SnapshotOption
   const inside = byHash ? files.filter(({ size }) => size <= INLINE_BYTES_MAX) : files;
   const named = byHash ? files.filter(({ size }) => size > INLINE_BYTES_MAX) : [];
   const frozen = tree.freeze();
-  const tar = pack();
+  const tar = Readable.from(writeTar(entriesOf(header, { inside, named }, frozen)), { objectMode: false });
   const body = createZstdCompress({
     params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
   });
-  fill(tar, header, { inside, named }, frozen).then(
-    () => tar.finalize(),
-    (error) => tar.destroy(error as Error),
-  );
   pipeline(tar, body, () => frozen?.release());
   // Whoever reads it hears of errors; when nobody does any more, they must not end the process.
   for (const stream of [tar, body]) stream.on('error', () => {});
@@ -150,28 +148,29 @@ interface Captured extends FileStat {
   readonly pending: Content | undefined;
 }
 
-async function fill(
-  tar: Pack,
+async function* entriesOf(
   header: SnapshotHeader,
   files: { readonly inside: readonly Captured[]; readonly named: readonly Captured[] },
   frozen: Frozen | undefined,
-): Promise<void> {
+): AsyncGenerator<TarInput> {
   await frozen?.quiet;
   const { logId, position, digest } = header;
   const needs = files.named.length > 0 ? { needs: ['blobs'] } : {};
-  await add(tar, HEADER_NAME, asLine({ format: SNAPSHOT_FORMAT, logId, position, digest, ...needs }));
+  yield inputOf(HEADER_NAME, asLine({ format: SNAPSHOT_FORMAT, logId, position, digest, ...needs }));
   if (files.named.length > 0)
-    await add(tar, BLOBS_NAME, Buffer.concat(files.named.map(({ path, hash, size }) => asLine({ path, hash, size }))));
+    yield inputOf(BLOBS_NAME, Buffer.concat(files.named.map(({ path, hash, size }) => asLine({ path, hash, size }))));
   for (const file of files.inside) {
     const { path, hash, size, entry, pending } = file;
-    if (pending?.kind === 'inline') await add(tar, path, pending.bytes);
+    if (pending?.kind === 'inline') yield inputOf(path, pending.bytes);
     else if (entry.pending === undefined && size <= WHOLE_BYTES_MAX && frozen !== undefined) {
-      const bytes = readFrozen(frozen, path);
+      const bytes = readFrozen(frozen, file);
       if (bytes === undefined || contentHash(bytes) !== hash) throw editedError(path);
-      await add(tar, path, bytes);
-    } else await addStream(tar, path, size, Readable.from(contentsOf(file, frozen, 0), { objectMode: false }));
+      yield inputOf(path, bytes);
+    } else yield { name: path, size, body: contentsOf(file, frozen, 0) };
   }
 }
+
+const inputOf = (name: string, body: Uint8Array): TarInput => ({ name, size: body.length, body });
 
 const asLine = (json: unknown) => Buffer.from(`${JSON.stringify(json)}\n`);
 
@@ -186,7 +185,7 @@ async function* contentsOf(file: Captured, frozen: Frozen | undefined, from: num
   await frozen.quiet;
   const digest = createHash('sha256');
   let offset = 0;
-  for await (const chunk of entry.pending === undefined ? frozen.readStream(path) : frozen.readBlobStream(hash)) {
+  for await (const chunk of entry.pending === undefined ? frozen.readStream(file) : frozen.readBlobStream(hash)) {
     // (Not as it was at the time: the batch that was being written then may have put the blob at its place.)
     digest.update(chunk as Buffer);
     const skipped = Math.max(0, from - offset);
@@ -198,11 +197,11 @@ async function* contentsOf(file: Captured, frozen: Frozen | undefined, from: num
   if (digest.digest('hex') !== hash) throw editedError(path);
 }
 
-function readFrozen(frozen: Frozen, path: TreePath): Uint8Array | undefined {
+function readFrozen(frozen: Frozen, file: Captured): Uint8Array | undefined {
   try {
-    return frozen.readSync(path, WHOLE_BYTES_MAX);
+    return frozen.readSync(file, WHOLE_BYTES_MAX);
   } catch (error) {
-    throw editedError(path, error);
+    throw editedError(file.path, error);
   }
 }
 
@@ -216,58 +215,29 @@ function editedError(path: TreePath, cause?: unknown): UnavailableError {
   );
 }
 
-/** Resolves when the archive wants more. */
-function add(tar: Pack, name: string, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (tar.destroyed) return reject(new Error('the snapshot is no longer wanted'));
-    const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    const entry = tar.entry(fileHeader(name, bytes.length), whole, (error) => (error ? reject(error) : resolve()));
-    // The same error as above.
-    entry?.on('error', () => {});
-  });
-}
-
-function addStream(tar: Pack, name: string, size: number, body: Readable): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (tar.destroyed) return reject(new Error('the snapshot is no longer wanted'));
-    const entry = tar.entry(fileHeader(name, size), (error) => (error ? reject(error) : resolve()));
-    // As above; the pipeline has stopped listening by then.
-    entry.on('error', reject);
-    pipeline(body, entry, (error) => error && reject(error));
-  });
-}
-
-const fileHeader = (name: string, size: number) => ({
-  name,
-  size,
-  mode: 0o644,
-  mtime: new Date(0),
-  type: 'file' as const,
-});
-
 /**
  * @param openBlob  gives the contents that the snapshot only names
  * @throws SnapshotError  the body does not begin as a snapshot does, or needs a newer version
  */
 export async function readSnapshot(body: Readable, openBlob: OpenBlob = noBlobs): Promise<Snapshot> {
-  const tar = extract();
-  // Errors of all three come out of the archive, where they are awaited.
-  const unpacked = createZstdDecompress();
-  pipeline(body, unpacked, tar, () => {});
-  for (const stream of [body, unpacked, tar]) stream.on('error', () => {});
-  const entries = tar[Symbol.asyncIterator]();
+  const unpacked = createZstdDecompress({ chunkSize: CHUNK_BYTES });
+  // Errors of both come out of the archive, where they are awaited.
+  pipeline(body, unpacked, () => {});
+  for (const stream of [body, unpacked]) stream.on('error', () => {});
+  const entries = readTar(unpacked);
   const only = async (name: string, bytesMax: number): Promise<Buffer> => {
     const next = await failingAs(() => entries.next());
-    if (next.done || next.value.header.name !== name || (next.value.header.size ?? 0) > bytesMax)
+    if (next.done || next.value.name !== name || next.value.size > bytesMax)
       throw new SnapshotError(`${name} is not where it should be`);
-    return failingAs(() => buffer(next.value as unknown as Readable));
+    const { value } = next;
+    return failingAs(async () => value.bytes());
   };
   try {
     const { needs, ...header } = parseHeader(await only(HEADER_NAME, HEADER_BYTES_MAX));
     const blobs = needs.includes('blobs') ? parseBlobs(await only(BLOBS_NAME, BLOBS_BYTES_MAX)) : [];
-    return { ...header, blobs, openBlob, files: () => filesOf(tar, entries, blobs, openBlob) };
+    return { ...header, blobs, openBlob, files: () => filesOf(entries, blobs, openBlob) };
   } catch (error) {
-    tar.destroy();
+    unpacked.destroy();
     throw error;
   }
 }
@@ -283,8 +253,7 @@ export async function blobsOfSnapshot(body: Readable): Promise<readonly Snapshot
 
 /** The files in the archive and those that are named, in one order. */
 async function* filesOf(
-  tar: Extract,
-  entries: ReturnType<Extract[typeof Symbol.asyncIterator]>,
+  entries: AsyncGenerator<TarFile>,
   blobs: readonly SnapshotBlob[],
   openBlob: OpenBlob,
 ): AsyncGenerator<SnapshotFile> {
@@ -300,21 +269,24 @@ async function* filesOf(
     for (let last = ''; ; ) {
       const next = await failingAs(() => entries.next());
       if (next.done) break;
-      const entry = next.value;
-      const { name, size = 0, type } = entry.header;
+      const { name, size } = next.value;
       const path = pathOf(name);
-      if (type !== 'file' || !isReplicated(path)) throw new SnapshotError(`${name} is not a file of a tree`);
+      if (!isReplicated(path)) throw new SnapshotError(`${name} is not a file of a tree`);
       if (path <= last) throw new SnapshotError(`${name} is not in its place`);
       last = path;
-      yield* namedUpTo(path);
-      const stream = entry as unknown as Readable;
-      const bytes = size > WHOLE_BYTES_MAX ? undefined : await failingAs(() => buffer(stream));
-      yield { path, size, bytes, body: stream };
+      if (waiting !== undefined) yield* namedUpTo(path);
+      const { value } = next;
+      const bytes = size > WHOLE_BYTES_MAX ? undefined : await failingAs(async () => value.bytes());
+      yield { path, size, bytes, body: bytes === undefined ? value.pieces() : once(bytes) };
     }
     yield* namedUpTo(undefined);
   } finally {
-    tar.destroy();
+    await entries.return(undefined);
   }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 async function* lazily(open: () => Promise<AsyncIterable<Uint8Array>>): AsyncGenerator<Uint8Array> {
@@ -369,14 +341,15 @@ function parseHeader(bytes: Uint8Array): SnapshotHeader & { needs: readonly stri
   try {
     const header = JSON.parse(Buffer.from(bytes).toString()) as SnapshotHeader & { format: number; needs?: string[] };
     const { format, logId, position, digest, needs = [] } = header;
-    if (!(format <= SNAPSHOT_FORMAT))
-      throw new TypeError(`it has format ${format}, and this version knows formats up to ${SNAPSHOT_FORMAT}`);
     const unknown = needs.filter((need) => !NEEDS_KNOWN.includes(need));
-    if (unknown.length > 0) throw new TypeError(`it needs a newer version, one that knows: ${unknown.join(', ')}`);
+    if (format > SNAPSHOT_FORMAT || unknown.length > 0)
+      throw new NewerFormatError('snapshot', [`format ${format}`, ...unknown].join(', '));
+    if (!(format >= 1)) throw new TypeError('it names no format');
     if (typeof logId !== 'string' || !Number.isSafeInteger(position) || !/^[0-9a-f]{64}$/.test(digest))
       throw new TypeError('its header is incomplete');
     return { logId, position, digest, needs };
   } catch (error) {
+    if (error instanceof NewerFormatError) throw error;
     throw new SnapshotError(messageOf(error), { cause: error });
   }
 }

@@ -32,11 +32,15 @@ export class Staging {
   readonly #writing = new Set<string>();
   /** Ends when nothing is being removed. */
   #dropping: Promise<void> = Promise.resolve();
+  #nextDrop: Promise<void> | undefined;
+  /** Called when something may be removed that nobody holds any more. */
+  readonly #onReleased: () => void;
   #temporaries = 0;
 
-  constructor(system: FileSystem, folder: string) {
+  constructor(system: FileSystem, folder: string, onReleased: () => void) {
     this.#system = system;
     this.#folder = folder;
+    this.#onReleased = onReleased;
   }
 
   file(hash: ContentHash): string {
@@ -127,7 +131,10 @@ export class Staging {
         open = false;
         const held = this.#held.get(hash)! - 1;
         if (held > 0) this.#held.set(hash, held);
-        else this.#held.delete(hash);
+        else {
+          this.#held.delete(hash);
+          this.#onReleased();
+        }
       },
     };
   }
@@ -142,7 +149,13 @@ export class Staging {
    * @param needed  something in the tree waits for its place: it is not the time
    */
   drop(needed: () => boolean): Promise<void> {
-    this.#dropping = this.#dropping.then(() => this.#drop(needed));
+    // Many are released at once: one look is enough, as long as it has not begun.
+    if (this.#nextDrop !== undefined) return this.#nextDrop;
+    this.#nextDrop = this.#dropping.then(() => {
+      this.#nextDrop = undefined;
+      return this.#drop(needed);
+    });
+    this.#dropping = this.#nextDrop;
     return this.#dropping;
   }
 

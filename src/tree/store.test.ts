@@ -393,13 +393,24 @@ describe('a crash', () => {
     });
 });
 
+it('a file that the disk cannot read is unavailable, and not gone', async () => {
+  const { system, store } = await openBound({ a: '1' });
+  const read = system.readSync.bind(system);
+  system.readSync = (file, bytesMax) => {
+    if (file === `${DIR}/a`) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+    return read(file, bytesMax);
+  };
+  assert.throws(() => store.readDisk(treePath('a')), /^UnavailableError: a cannot be read: EIO/);
+  assert.equal(store.readDisk(treePath('b')), undefined);
+});
+
 describe('blobs', () => {
   const blob = (text: string): Content => ({ kind: 'blob', hash: contentHash(bytes(text)), size: text.length });
 
   it('are put at their place from where they were staged', async () => {
     const { system, store } = await openBound();
     const content = blob('raster') as Extract<Content, { kind: 'blob' }>;
-    await store.stageBlob(content.hash, () => Readable.from([bytes('ras'), bytes('ter')]));
+    await store.stageBlob(content.hash, 0, () => Readable.from([bytes('ras'), bytes('ter')]));
     store.tree.apply(at(1), [
       { kind: 'put', path: treePath('data/a.tif'), content },
       { kind: 'put', path: treePath('data/b.tif'), content },
@@ -430,6 +441,22 @@ describe('blobs', () => {
     assert.match(troubles[0]!, /other bytes/);
   });
 
+  it('that could not be staged, and are not needed any more, are no trouble', async () => {
+    const { system, store } = await openBound();
+    store.tree.apply(at(1), [put('a', '1')]);
+    system.onStep = (step) => {
+      if (step.includes('/blobs')) throw Object.assign(new Error('EIO: blobs'), { code: 'EIO' });
+    };
+    const content = blob('raster') as Extract<Content, { kind: 'blob' }>;
+    await assert.rejects(
+      store.stageBlob(content.hash, 0, () => Readable.from([bytes('raster')])),
+      /EIO/,
+    );
+    assert.match(store.trouble ?? '', /EIO/);
+    await store.flush();
+    assert.equal(store.trouble, undefined);
+  });
+
   it('that were staged without knowing their hash are put by a draft, and go when they are released', async () => {
     const { system, store } = await openBound();
     const [kept, dropped] = await Promise.all(
@@ -457,7 +484,7 @@ describe('blobs', () => {
     const { store } = await openBound();
     const { hash } = blob('raster') as { hash: ReturnType<typeof contentHash> };
     await assert.rejects(
-      store.stageBlob(hash, () => Readable.from([bytes('x')])),
+      store.stageBlob(hash, 0, () => Readable.from([bytes('x')])),
       /other bytes/,
     );
     assert.equal(await store.hasBlob(hash), false);
@@ -601,7 +628,7 @@ describe('a snapshot', () => {
     const whole = zstdDecompressSync(await buffer(stored(store).written.body)).toString('latin1');
     assert.match(whole, /"needs":\["blobs"\]/);
     const other = zstdCompressSync(Buffer.from(whole.replace('["blobs"]', '["magic"]'), 'latin1'));
-    await assert.rejects(readSnapshot(Readable.from([other])), /newer version, one that knows: magic/);
+    await assert.rejects(readSnapshot(Readable.from([other])), /newer version \(format 1, magic\)/);
   });
 
   for (const large of ['inside', 'by-hash'] as const)

@@ -10,7 +10,8 @@ import { type Scan, type SkippedFile, scanFolder } from './scan.ts';
 import type { Snapshot, SnapshotFile } from './snapshot.ts';
 import { type OpenFrom, type StagedBlob, Staging } from './staging.ts';
 import { readState, type StoreState } from './state.ts';
-import { type Backing, type Frozen, type RecordWork, Tree } from './tree.ts';
+import type { Drift, RestoreOptions, Store } from './store-types.ts';
+import { type Backing, type FileStat, type Frozen, opened, type RecordWork, Tree } from './tree.ts';
 import { type ContentHash, INLINE_BYTES_MAX, type Position, START, type TreePath } from './types.ts';
 import { WriteBehind } from './writer.ts';
 
@@ -34,23 +35,6 @@ export interface TreeStoreOptions {
   readonly onTrouble?: (trouble: string | undefined) => void;
 }
 
-/** How the files of a data directory differ from the tree. */
-export interface Drift {
-  /** Other bytes than the tree says. */
-  readonly changed: readonly TreePath[];
-  /** Not in the tree. */
-  readonly added: readonly TreePath[];
-  /** In the tree, and not there. */
-  readonly removed: readonly TreePath[];
-  /** What could not be looked at; files below are in none of the lists. */
-  readonly skipped: readonly SkippedFile[];
-}
-
-export interface RestoreOptions {
-  /** Where files are moved that would be lost, absolute; default: they are deleted. */
-  readonly keepIn?: string;
-}
-
 const KEEP_HASHES_FROM = 1000;
 
 /** What a scan found. */
@@ -69,7 +53,8 @@ const DISK_FAILURES: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EIO', '
  * A data directory as a replicated tree. Opening it reads every file of the tree that is not as it was when it was last read,
  * and changes nothing; from then on the files follow the tree, behind it and in order, and `cluster/state.json` says how far they have come.
  */
-export class TreeStore {
+export class TreeStore implements Store {
+  readonly readOnly = false;
   /** The tree; the same object for the store's life. */
   readonly tree: Tree;
   /** What lies in the data directory and does not take part, as of the last scan. */
@@ -137,7 +122,7 @@ export class TreeStore {
     this.#clusterDir = clusterDir;
     this.#options = options;
     this.#system = options.system ?? nodeFileSystem;
-    this.#staging = new Staging(this.#system, `${clusterDir}/blobs`);
+    this.#staging = new Staging(this.#system, `${clusterDir}/blobs`, () => void this.tidy());
     this.waitingBytesMax = options.waitingBytesMax ?? WAITING_BYTES_MAX;
     this.skipped = scan.skipped;
     this.comparableFrom = state?.writing?.upTo ?? state?.position ?? START;
@@ -159,7 +144,9 @@ export class TreeStore {
     });
     const backing: Backing = {
       read: (path) => this.#read(path),
+      open: (path, { size }) => this.#open(path, size),
       readBlob: (hash) => this.#system.readSync(this.#staging.file(hash))!,
+      openBlob: (hash) => this.readStagedBlob(hash),
       enqueue: (work) => this.#enqueue(work),
       freeze: () => this.#freeze(),
     };
@@ -227,13 +214,13 @@ export class TreeStore {
     });
   }
 
-  /** The bytes of a file as they are on disk now, tree or not; undefined when it is not there. */
+  /** The bytes of a file as they are on disk now, tree or not; undefined when it is not there. @throws UnavailableError */
   readDisk(path: TreePath): Uint8Array | undefined {
     try {
       return this.#system.readSync(`${this.#dir}/${path}`);
     } catch (error) {
       if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
-      throw error;
+      throw new UnavailableError('file-unreadable', `${path} cannot be read: ${messageOf(error)}`, { cause: error });
     }
   }
 
@@ -257,13 +244,23 @@ export class TreeStore {
    * off is gone on with.
    * @throws Error  the bytes have another hash
    */
-  stageBlob(hash: ContentHash, open: OpenFrom): Promise<void> {
+  stageBlob(hash: ContentHash, _size: number, open: OpenFrom): Promise<void> {
     return this.#noting(() => this.#staging.take(hash, open));
   }
 
-  /** Takes contents for a draft to name by their hash; they stay on disk, ready, until released. */
+  /**
+   * Takes contents for a draft to name by their hash; they stay on disk, ready, until released. A disk that has no room for them
+   * is told to the caller alone: the node can go on.
+   */
   stage(body: AsyncIterable<Uint8Array>): Promise<StagedBlob> {
-    return this.#noting(() => this.#staging.takeUnknown(body));
+    return this.#staging.takeUnknown(body);
+  }
+
+  /** Removes what was staged, by an earlier run too, and is not waited for; nothing while something is to be written. */
+  async tidy(): Promise<void> {
+    // Who reads a frozen tree may still want them.
+    if (!this.#writer.held && this.#writer.unwritten === 0)
+      await this.#staging.drop(() => this.#writer.held || this.#writer.unwritten > 0);
   }
 
   /** The bytes of a staged blob. */
@@ -282,7 +279,7 @@ export class TreeStore {
   restore(snapshot: Snapshot, options: RestoreOptions = {}): Promise<Touched[]> {
     return this.#quietly(async () => {
       const { logId, position, digest } = snapshot;
-      const { keepIn } = options;
+      const { keepIn, onContents } = options;
       const before = await this.#scan();
       this.skipped = before.skipped;
       const target = new Files();
@@ -304,7 +301,10 @@ export class TreeStore {
             effects.push(...steps);
             if (entry.pending.kind === 'inline') bytesWaiting += entry.size;
           }
-          if (old.get(path)?.hash !== entry.hash) put.push({ kind: 'put', path });
+          if (old.get(path)?.hash !== entry.hash) {
+            put.push({ kind: 'put', path });
+            if (file.bytes !== undefined) onContents?.(path, entry.hash, file.bytes);
+          }
           target.load(path, entry);
           if (bytesWaiting > this.waitingBytesMax) {
             await this.#writer.runNow({ effects, keepIn });
@@ -346,20 +346,20 @@ export class TreeStore {
     if (hash !== undefined && bytes !== undefined) return { hash, size, pending: { kind: 'inline', bytes } };
     if (hash !== undefined) {
       const elsewhere = here.places.get(hash);
-      const copied = elsewhere !== undefined && (await this.#stageCopy(hash, elsewhere));
-      if (!copied) await this.stageBlob(hash, (from) => snapshot.openBlob(hash, from));
+      const copied = elsewhere !== undefined && (await this.#stageCopy({ hash, size }, elsewhere));
+      if (!copied) await this.stageBlob(hash, size, (from) => snapshot.openBlob(hash, from));
       return { hash, size, pending: { kind: 'blob', hash, size } };
     }
-    const staged = await this.stage(body);
+    const staged = await this.#noting(() => this.stage(body));
     this.#unplaced.push(staged);
     const same = staged.hash === hashHere;
     return { hash: staged.hash, size, pending: same ? undefined : { kind: 'blob', hash: staged.hash, size } };
   }
 
   /** A long file that lies at another place already need not be sent. */
-  async #stageCopy(hash: ContentHash, path: TreePath): Promise<boolean> {
+  async #stageCopy({ hash, size }: FileStat, path: TreePath): Promise<boolean> {
     try {
-      await this.stageBlob(hash, (from) => this.#system.readStream(`${this.#dir}/${path}`, from));
+      await this.stageBlob(hash, size, (from) => this.#system.readStream(`${this.#dir}/${path}`, from));
       return true;
     } catch {
       // It has been changed, or is gone.
@@ -424,12 +424,21 @@ export class TreeStore {
     );
   }
 
+  async #open(path: TreePath, size: number): Promise<Readable> {
+    for (const place of this.#writer.placesOf(path))
+      if ((await this.#system.stat(place))?.size === size) return opened(this.#system.readStream(place));
+    throw new UnavailableError(
+      'file-missing',
+      `${path} cannot be read as the cluster has it; somebody has changed the data directory, which a reload puts right`,
+    );
+  }
+
   #freeze(): Frozen {
     const hold = this.#writer.hold();
     return {
       quiet: hold.quiet,
-      readSync: (path, bytesMax) => this.#system.readSync(hold.placeOf(path), bytesMax),
-      readStream: (path) => this.#system.readStream(hold.placeOf(path)),
+      readSync: ({ path }, bytesMax) => this.#system.readSync(hold.placeOf(path), bytesMax),
+      readStream: ({ path }) => this.#system.readStream(hold.placeOf(path)),
       readBlobStream: (hash) => this.#system.readStream(this.#staging.file(hash)),
       release: hold.release,
     };
@@ -447,11 +456,13 @@ export class TreeStore {
 
   /** Everything is on disk: what was staged and waits for nothing can go. */
   async #onIdle(): Promise<void> {
+    // The disk works. Who still has something to stage tries again, and says so again if it fails.
+    this.#stagingFailed(undefined);
     // Who reads a frozen tree may still want them.
     if (this.#writer.held) return;
     this.#hashes.idle();
     for (const staged of this.#unplaced.splice(0)) staged.release();
-    await this.#staging.drop(() => this.#writer.unwritten > 0);
+    await this.tidy();
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Readable } from 'node:stream';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import { UnavailableError } from '../base/index.ts';
 import { contentHash, digestOf } from './digest.ts';
 import { type Effect, type FileEntry, Files, type Touched } from './folder.ts';
@@ -31,12 +32,21 @@ export interface TreeReader {
   walk(folder?: TreePath | ''): IterableIterator<readonly [TreePath, FileStat]>;
 }
 
+/** A file of the tree that is open to be read: it stays what it is, whatever becomes of the tree. */
+export interface OpenFile extends FileStat {
+  /** To be read to its end, or destroyed. */
+  readonly body: Readable;
+}
+
 /** Where the bytes of a tree lie, and who writes them. */
 export interface Backing {
   /** Bytes of a file of the tree that is not pending. */
-  read(path: TreePath): Uint8Array;
+  read(path: TreePath, file: FileStat): Uint8Array;
+  /** The same, not all at once. */
+  open(path: TreePath, file: FileStat): Promise<Readable>;
   /** Bytes of a blob that waits to be put at its place. */
   readBlob(hash: ContentHash): Uint8Array;
+  openBlob(hash: ContentHash): Readable;
   /** Takes what a record did, to be done on disk. */
   enqueue(work: RecordWork): void;
   /** Keeps the files on disk as they are. */
@@ -48,10 +58,15 @@ export interface Frozen {
   /** Resolves when nothing is being written any more; only then may be read. */
   readonly quiet: Promise<void>;
   /** Bytes of a file of the tree, as of the freeze, that is not pending. Undefined when it is longer than `bytesMax`. */
-  readSync(path: TreePath, bytesMax: number): Uint8Array | undefined;
-  readStream(path: TreePath): Readable;
+  readSync(file: FrozenFile, bytesMax: number): Uint8Array | undefined;
+  readStream(file: FrozenFile): Readable;
   readBlobStream(hash: ContentHash): Readable;
   release(): void;
+}
+
+/** A file of a frozen tree. */
+export interface FrozenFile extends FileStat {
+  readonly path: TreePath;
 }
 
 export interface RecordWork {
@@ -143,7 +158,36 @@ export class Tree implements TreeReader {
     if (entry.pending?.kind === 'inline') return entry.pending.bytes;
     if (this.#backing === undefined)
       throw new UnavailableError('blob-missing', `the contents of ${path} are not in memory`);
-    return entry.pending === undefined ? this.#backing.read(path) : this.#backing.readBlob(entry.hash);
+    return entry.pending === undefined ? this.#backing.read(path, entry) : this.#backing.readBlob(entry.hash);
+  }
+
+  /**
+   * A file to be read piece by piece; undefined when it is not in the tree.
+   * @throws UnavailableError  its bytes are not on this node's disk
+   */
+  async open(path: TreePath): Promise<OpenFile | undefined> {
+    for (;;) {
+      const entry = this.#files.get(path);
+      if (entry === undefined) return undefined;
+      const { hash, size, pending } = entry;
+      if (pending?.kind === 'inline') return { hash, size, body: Readable.from([pending.bytes]) };
+      if (this.#backing === undefined)
+        throw new UnavailableError('blob-missing', `the contents of ${path} are not in memory`);
+      try {
+        const body = pending === undefined ? this.#backing.open(path, entry) : opened(this.#backing.openBlob(hash));
+        return { hash, size, body: await body };
+      } catch (error) {
+        // Another file has come to its place meanwhile, or this one to another place.
+        const now = this.#files.get(path);
+        if (now?.hash === hash && now.pending === pending) throw error;
+      }
+    }
+  }
+
+  /** Bytes that were staged, for drafts. @throws Error  they are not here */
+  readStaged(hash: ContentHash): Uint8Array {
+    if (this.#backing === undefined) throw new Error(`the blob ${hash} is not here`);
+    return this.#backing.readBlob(hash);
   }
 
   /**
@@ -174,6 +218,12 @@ export class Tree implements TreeReader {
     this.#backing?.enqueue({ position, digest, ...logDigest, steps });
     return touched;
   }
+}
+
+/** A stream whose source is open: what has its name later makes no difference to it. */
+export async function opened(body: Readable): Promise<Readable> {
+  if (!body.readable || body.readableLength === 0) await once(body, 'readable');
+  return body;
 }
 
 /** Carries out one operation on some files. */

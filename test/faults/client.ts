@@ -291,7 +291,8 @@ function meaningOf(outcome: Outcome): 'done' | 'refused' | 'not-done' | 'unknown
   const { status } = outcome;
   const text = outcome.body.toString();
   if (status >= 200 && status < 300) return 'done';
-  if (status === 503) return /not known/i.test(text) ? 'unknown' : 'not-done';
+  // 507: the node's disk is full.
+  if (status === 503 || status === 507) return /not known/i.test(text) ? 'unknown' : 'not-done';
   if (status === 403 && text.includes('is a replica')) return 'not-done';
   if (status === 404 || status === 409) return 'refused';
   if ((status === 403 || status === 500) && text.includes('already exists')) return 'refused';

@@ -22,7 +22,8 @@ export async function runWhereMountsAreAllowed(): Promise<number | undefined> {
     stdio: 'inherit',
     env: { ...process.env, [INSIDE]: 'namespace' },
   });
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+  // It ends with this process, however that is told to end.
+  process.once('exit', () => child.kill('SIGTERM'));
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)));
 }
 

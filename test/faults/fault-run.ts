@@ -7,6 +7,7 @@ import { auditLog, compareFolders } from './audit.ts';
 import { Board } from './board.ts';
 import { Client } from './client.ts';
 import { FaultCluster, isInStep, unwrittenOf } from './cluster.ts';
+import { HAND_FOLDER } from './hand-edits.ts';
 import { type FaultKind, Nemesis } from './nemesis.ts';
 import type { NodeTrouble } from './node.ts';
 import { Random } from './random.ts';
@@ -26,9 +27,9 @@ export interface FaultRunOptions {
   readonly print: (line: string) => void;
 }
 
-/** Events that a healthy node never logs. `digest-mismatch`: a node has other files than the log says. */
+/** Events that a healthy node never logs. */
 const NEVER = new Set([
-  ...['uncaught-error', 'request-failed', 'rest-failed', 'node-stopped', 'digest-mismatch', 'listener-failed'],
+  ...['uncaught-error', 'request-failed', 'rest-failed', 'node-stopped', 'listener-failed'],
   ...['stop-timed-out', 'close-failed', 'ended', 'text'],
 ]);
 const PROGRESS_MS = 5000;
@@ -49,6 +50,7 @@ export async function faultRun(options: FaultRunOptions): Promise<boolean> {
   heard = ({ node, event, text }) => {
     board.event(event);
     if (NEVER.has(event) || /unhandled/i.test(text)) board.violate(`node-${event}`, `${node}: ${text.slice(0, 2000)}`);
+    if (event === 'tree-mended') judgeMending(node, text, board);
   };
   troubles.forEach(heard);
 
@@ -73,6 +75,8 @@ export async function faultRun(options: FaultRunOptions): Promise<boolean> {
     ending.tookMs = board.nowMs;
     print(`mending, ${board.nowMs} ms after the beginning`);
     await nemesis.healAll();
+    await inStep(cluster, board);
+    await nemesis.edits.reloadAll(cluster.nodes);
     const end = await inStep(cluster, board);
     ending.position = end?.position;
     ending.digest = end?.digest;
@@ -93,6 +97,14 @@ export async function faultRun(options: FaultRunOptions): Promise<boolean> {
   if (failed) ending.folder = cluster.folder;
   print(summary(board, ending));
   return !failed;
+}
+
+/** A node that finds files of its own to be wrong has diverged, unless it was somebody with an editor. */
+function judgeMending(node: string, line: string, board: Board): void {
+  const { paths, position } = JSON.parse(line) as { paths: string[]; position: number };
+  const wrong = paths.filter((each) => !each.startsWith(`${HAND_FOLDER}/`));
+  if (wrong.length > 0)
+    board.violate('diverged', `${node} found other files than the log says at ${position}: ${wrong}`);
 }
 
 /** Clients, faults and watching, until time is up or something is wrong. */

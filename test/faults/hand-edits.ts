@@ -79,6 +79,19 @@ export class HandEdits {
       board.violate('wrong-answer', `reload of ${node.name}: ${answer} ${outcome.body.toString().slice(0, 300)}`);
   }
 
+  /** Once all nodes are in step: an edit that no reload has taken is still only on its node's disk, so they are asked again. */
+  async reloadAll(nodes: readonly FaultNode[]): Promise<void> {
+    const left = new Set(this.#files.filter((file) => !file.known.isCertain).map((file) => file.node));
+    for (const node of nodes.filter(({ name }) => left.has(name))) {
+      const outcome = await this.#connections.ask(node.url, { method: 'POST', path: '/reload' }, 60_000);
+      if (outcome.kind !== 'answer' || outcome.status !== 200)
+        this.#board.violate(
+          'not-recovered',
+          `the files of ${node.name} cannot be reloaded: ${JSON.stringify(outcome)}`,
+        );
+    }
+  }
+
   /** Once all nodes are in step: every edit that was answered is there. */
   async readAll(node: FaultNode): Promise<void> {
     for (const file of this.#files) {

@@ -17,7 +17,7 @@ export interface FaultNodeParts {
   /** Between this node and the log; absent for the one that holds it. */
   readonly proxy: TcpProxy | undefined;
   readonly disk: SmallDisk | undefined;
-  /** Told of events at level error, of text outside the log's format, and of ends that nobody asked for. */
+  /** Told of events at level error, of mendings, of text outside the log's format, and of ends that nobody asked for. */
   readonly onTrouble: (trouble: NodeTrouble) => void;
 }
 
@@ -87,6 +87,10 @@ export class FaultNode {
       env: { ...Object.fromEntries(clean), NO_COLOR: '1', ...secrets },
     });
     this.#process = child;
+    // Whatever ends this test ends its nodes.
+    const endWithUs = () => child.kill('SIGKILL');
+    process.on('exit', endWithUs);
+    child.once('exit', () => process.off('exit', endWithUs));
     this.#listen(child);
     this.#exited = new Promise((resolve) =>
       child.once('exit', (code, signal) => {
@@ -190,7 +194,7 @@ export class FaultNode {
       return;
     }
     if (entry.event === 'node-ready') this.#ready = true;
-    if (entry.level === 'error') this.#trouble(entry.event ?? 'error', line);
+    if (entry.level === 'error' || entry.event === 'tree-mended') this.#trouble(entry.event ?? 'error', line);
   }
 
   #trouble(event: string, text: string): void {

@@ -56,4 +56,6 @@ async function main(): Promise<number> {
   return held ? 0 : 1;
 }
 
+process.setMaxListeners(0);
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
 process.exit(await main());

@@ -1,9 +1,10 @@
 import { type Clock, messageOf, UnavailableError, UncertainError } from '../../src/base/index.ts';
 import { NotPrimaryError } from '../../src/cluster/index.ts';
 import type { ChangeLog } from '../../src/log/index.ts';
-import type { Position } from '../../src/tree/index.ts';
+import { listSnapshot, type Position, readSnapshot } from '../../src/tree/index.ts';
 import type { Dice } from './dice.ts';
 import type { Machine } from './machine.ts';
+import type { Oracle } from './oracle.ts';
 import type { Trace } from './trace.ts';
 import type { Workload } from './workload.ts';
 
@@ -22,6 +23,7 @@ export const TROUBLES = {
   'slow disk': 1.5,
   'disk full': 1.5,
   'disk errors': 1.5,
+  'read errors': 1,
   'clock jump': 1,
   role: 3,
   snapshot: 2,
@@ -37,6 +39,7 @@ export interface ChaosParts {
   readonly trace: Trace;
   readonly machines: readonly Machine[];
   readonly workload: Workload;
+  readonly oracle: Oracle;
   /** The log without a network before it. */
   readonly log: ChangeLog;
   readonly weights: Readonly<Record<Trouble, number>>;
@@ -70,6 +73,7 @@ export class Chaos {
       machine.line.outCut = machine.line.inCut = false;
       machine.pace.turnMs = machine.diskMs = 0;
       machine.diskFailure = undefined;
+      machine.readFailure = undefined;
       machine.stepsToLive = undefined;
       machine.role = machine.usualRole;
       machine.up?.node.setRole(machine.role);
@@ -135,6 +139,14 @@ export class Chaos {
           machine.diskFailure = undefined;
         });
       }
+      case 'read errors': {
+        const often = dice.upTo(0.3);
+        machine.readFailure = (path) =>
+          !path.includes('/cluster/') && dice.chance(often) ? diskError('EIO') : undefined;
+        return this.#later(2500, () => {
+          machine.readFailure = undefined;
+        });
+      }
       case 'clock jump':
         pace.wallErrorMs = dice.upTo(7_200_000) - 3_600_000;
         return;
@@ -142,7 +154,7 @@ export class Chaos {
         return this.#changeRole(machine);
       case 'snapshot':
         await machine.up?.life.outside(machine.up.node.snapshot()).catch((error) => this.#allow(error));
-        return;
+        return this.#checkSnapshot();
       case 'trim':
         return this.#trim(workload.neededFrom);
       case 'edit':
@@ -162,6 +174,15 @@ export class Chaos {
       machine.role = machine.usualRole;
       machine.up?.node.setRole(machine.role);
     });
+  }
+
+  /** The latest one is the state of the log at its position, to the byte. */
+  async #checkSnapshot(): Promise<void> {
+    const { log, oracle } = this.#parts;
+    const latest = await log.latestSnapshot();
+    if (latest === undefined) return;
+    const { position, digest } = await listSnapshot(await readSnapshot(latest.body));
+    oracle.compare('the snapshot', position, digest);
   }
 
   /** Nodes that are behind have to take the snapshot then, some of them while they are reading the records. */

@@ -56,6 +56,8 @@ export interface DiskOptions {
 export class SimulatedDisk implements FileSystem {
   /** Called before each step; what it throws is what the call fails with, and then nothing is done. */
   onStep: ((step: Step) => void) | undefined;
+  /** Called before a file or folder is read; what it throws is what the call fails with. */
+  onRead: ((path: string) => void) | undefined;
   readonly #now: FolderNode;
   readonly #safe: FolderNode;
   #journal: Unsynced[] = [];
@@ -133,6 +135,7 @@ export class SimulatedDisk implements FileSystem {
   }
 
   #listing(folder: string): Listing {
+    this.onRead?.(folder);
     const { names } = need(this.#now, folder, 'folder') as FolderNode;
     const folders: string[] = [];
     const files: string[] = [];
@@ -148,8 +151,13 @@ export class SimulatedDisk implements FileSystem {
   }
 
   readSync(file: string, bytesMax = Number.POSITIVE_INFINITY): Uint8Array | undefined {
+    this.onRead?.(file);
     const { bytes } = need(this.#now, file, 'file') as FileNode;
     return bytes.length > bytesMax ? undefined : Buffer.from(bytes);
+  }
+
+  readPartSync(file: string, from: number, bytes: number): Uint8Array {
+    return this.readSync(file)!.subarray(from, from + bytes);
   }
 
   readStream(file: string, from = 0): Readable {

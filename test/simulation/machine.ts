@@ -1,5 +1,5 @@
 import { type Clock, silentLogger } from '../../src/base/index.ts';
-import { type ClusterNode, openNode, type Role } from '../../src/cluster/index.ts';
+import { type ClusterNode, type OnDrift, openNode, type Role } from '../../src/cluster/index.ts';
 import type { MemoryLog } from '../../src/log/index.ts';
 import type { FileSystem } from '../../src/tree/index.ts';
 import type { Dice } from './dice.ts';
@@ -38,11 +38,14 @@ export class Machine {
   role: Role;
   disk: SimulatedDisk;
   readonly line: Line;
+  readonly onDrift: OnDrift;
   readonly pace: Pace = { wallErrorMs: 0, turnMs: 0 };
   /** Most that a call to the disk takes. */
   diskMs = 0;
   /** What a step on the disk fails with now. */
   diskFailure: ((step: Step) => Error | undefined) | undefined;
+  /** What reading a file or folder fails with now. */
+  readFailure: ((path: string) => Error | undefined) | undefined;
   /** The process is killed at the step after so many more. */
   stepsToLive: number | undefined;
   readonly #world: World;
@@ -57,6 +60,7 @@ export class Machine {
     this.role = role;
     this.#world = world;
     this.disk = this.#newDisk();
+    this.onDrift = world.dice.pick(['publish', 'restore']);
     this.line = { weather, outCut: false, inCut: false };
   }
 
@@ -106,9 +110,12 @@ export class Machine {
           system: this.#disk(life),
           snapshotEveryRecords,
           keepCachesFrom,
+          onDrift: this.onDrift,
         }),
       );
       if (life.dead) return;
+      // It may have been given another one while it was starting.
+      node.setRole(this.role);
       node.onApplied(() => !life.dead && onApplied(this, node));
       this.#up = { node: mutation.node(node), life };
       trace.add(this.name, `serves at ${node.position}, ${node.status().state}`);
@@ -182,6 +189,10 @@ export class Machine {
         throw new Error('the process is dead');
       }
       const error = this.diskFailure?.(step);
+      if (error) throw error;
+    };
+    disk.onRead = (path) => {
+      const error = this.readFailure?.(path);
       if (error) throw error;
     };
     return new Proxy(disk as FileSystem, {

@@ -52,6 +52,9 @@ export interface LineOptions {
 /** How long a connection is silent before it is given up. */
 const SILENCE_MS_MAX = 1500;
 
+/** Calls that give one thing after the other. */
+const ITERATED: ReadonlySet<string> = new Set(['read', 'peers', 'blobs']);
+
 /** The log as a process reaches it: over a line that loses, delays and repeats. */
 export function overNetwork(handle: ChangeLog, options: LineOptions): ChangeLog {
   const { life } = options;
@@ -63,25 +66,30 @@ export function overNetwork(handle: ChangeLog, options: LineOptions): ChangeLog 
       const known = calls.get(name);
       if (known !== undefined) return known;
       const real = (member as (...args: never[]) => unknown).bind(target) as (...args: unknown[]) => unknown;
-      const wrapped =
-        name === 'read' || name === 'peers'
-          ? (...args: unknown[]) => deliver(real(...args) as AsyncIterable<unknown>, options)
-          : name === 'close'
-            ? real
-            : (...args: unknown[]) => life.inside(call(name, () => real(...args) as Promise<unknown>, options));
+      const wrapped = ITERATED.has(name)
+        ? (...args: unknown[]) => deliver(real(...args) as AsyncIterable<unknown>, options)
+        : name === 'close'
+          ? real
+          : (...args: unknown[]) =>
+              life.inside(call(name, () => real(...args) as Promise<unknown>, options, bodyOf(args[1])));
       calls.set(name, wrapped);
       return wrapped;
     },
   });
 }
 
-async function call(name: string, step: () => Promise<unknown>, options: LineOptions): Promise<unknown> {
+async function call(
+  name: string,
+  step: () => Promise<unknown>,
+  options: LineOptions,
+  upload: Readable | undefined,
+): Promise<unknown> {
   const { clock, dice, life, pace, line } = options;
   const { weather } = line;
   const takes = () => clock.sleep(untilTurn(clock, pace, dice.upTo(weather.latencyMs)));
   const lost = async (): Promise<never> => {
     await clock.sleep(untilTurn(clock, pace, dice.upTo(SILENCE_MS_MAX)));
-    const text = 'the connection to the log was lost before it answered';
+    const text = `the connection to the log was lost before it answered (${name})`;
     throw name === 'append' ? new UncertainError(text) : new UnavailableError('log-unreachable', text);
   };
   await takes();
@@ -89,7 +97,11 @@ async function call(name: string, step: () => Promise<unknown>, options: LineOpt
   // What carries a body cannot arrive twice, or after its sender has given up.
   const repeatable = name === 'append';
   if (dice.chance(weather.refused) || (line.outCut && dice.chance(0.5)))
-    throw new UnavailableError('log-unreachable', 'the log cannot be reached');
+    throw new UnavailableError('log-unreachable', `the log cannot be reached (${name})`);
+  if (upload !== undefined && dice.chance(weather.brokenBody)) {
+    for await (const _chunk of upload) break;
+    return lost();
+  }
   if (line.outCut || dice.chance(weather.lostRequest)) return lost();
   if (repeatable && dice.chance(weather.lateRequest)) {
     void clock.sleep(dice.upTo(3000)).then(() => step().catch(() => {}));

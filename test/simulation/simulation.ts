@@ -31,8 +31,8 @@ export interface Outcome {
 const TROUBLE_MS = 6000;
 /** How long a cluster without trouble may take until all nodes are in step. */
 const CONVERGE_MS_MAX = 120_000;
-/** How long a node may take to publish what was edited while it was down. */
-const PUBLISHED_MS_MAX = 8000;
+/** How long a node may take to publish what was edited while it was down, and to try its disk again. */
+const PUBLISHED_MS_MAX = 12_000;
 /** A schedule that takes more steps than this never ends. */
 const STEPS_MAX = 200_000;
 
@@ -135,6 +135,8 @@ class Simulation {
       if (steps > STEPS_MAX) this.fail(new Error('the schedule does not end'));
       else if (!this.#clock.advance()) this.fail(new Error('nothing happens any more'));
     }
+    // What is still under way must not be taken for the doing of the schedule that comes next.
+    for (let turn = 0; turn < 20; turn++) await nextTurn();
     if (over) await story;
     const { counts } = this.#workload;
     this.#trace.add('end', `${this.#oracle.position} ${this.#oracle.digest} ${JSON.stringify(counts)}`);
@@ -161,6 +163,7 @@ class Simulation {
       trace: this.#trace,
       machines: this.#machines,
       workload: this.#workload,
+      oracle: this.#oracle,
       log: this.#log.open(),
       weights: weightsOf(dice),
       onProblem: (problem) => this.fail(problem),

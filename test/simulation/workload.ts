@@ -50,13 +50,24 @@ export class Workload {
     const { clock, dice } = this.#parts;
     while (clock.monotonicMs() < untilMs) {
       await clock.sleep(dice.upTo(thinkMs));
-      const act = dice.weighted({ mark: 40, read: 25, once: 8, toggle: 8, shuffle: 14, catalog: 5, revert: 2 });
+      const act = dice.weighted({
+        mark: 40,
+        read: 25,
+        once: 8,
+        toggle: 8,
+        shuffle: 14,
+        catalog: 5,
+        revert: 2,
+        burst: 3,
+      });
       if (act === 'mark') await this.#mark(`n${dice.whole(1, 3)}`);
       else if (act === 'read') await this.#readBack(`n${dice.whole(1, 3)}`);
       else if (act === 'once') await this.#once(`o${dice.whole(1, 30)}`);
       else if (act === 'toggle') await this.#toggle(`t${dice.whole(1, 3)}`);
       else if (act === 'shuffle') await this.#shuffle();
       else if (act === 'revert') await this.#revert();
+      // Some of these become one record.
+      else if (act === 'burst') await Promise.all([1, 1, 2, 3].map((n) => this.#mark(`n${n}`)));
       else await this.#catalog();
     }
   }
@@ -110,7 +121,8 @@ export class Workload {
       const outcome = await this.#write(`mark ${mark}`, request, (written, { node }) => {
         const answered = this.#answered.get(path) ?? new Set();
         this.#answered.set(path, answered.add(mark));
-        if (!marksIn(textOf(node.catalog.read(path))).includes(mark) && node.position >= written.position)
+        const shown = readable(() => textOf(node.catalog.read(path)));
+        if (shown !== undefined && !marksIn(shown).includes(mark) && node.position >= written.position)
           this.#problem(`${node.name} answered ${mark} and does not show it`);
         oracle.at(written.position, () => {
           if (!marksIn(oracle.textAt(path, written.position)).includes(mark))
@@ -358,5 +370,15 @@ export class Workload {
 
   #problem(text: string): void {
     this.#parts.onProblem(new Error(text));
+  }
+}
+
+/** Undefined when the disk cannot be read just now. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UnavailableError) return undefined;
+    throw error;
   }
 }

@@ -112,9 +112,13 @@ export function normalized(key: SettingKey, text: string): string {
   }
 }
 
-/** A text without users and passwords in its URLs. */
+/**
+ * A text without users and passwords in its URLs, also where a password has characters that should have been escaped: up to the last @
+ * of the host part, and, of a database's URL, of the whole.
+ */
 export function withoutSecrets(text: string): string {
   return text
-    .replace(/(\/\/|,)[^/@\s,()]*@/g, '$1')
+    .replace(/(postgres(?:ql)?:\/\/)[^\s]*@/gi, '$1')
+    .replace(/\/\/[^/\s()]*@/g, '//')
     .replace(/([?&][^=&\s()]*(?:password|secret)[^=&\s()]*=)[^&\s),]*/gi, '$1');
 }

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { type Logger, messageOf, systemClock, UserError, VERSION } from '../../base/index.ts';
 import { type ClusterNode, openNode, RefusedError } from '../../cluster/index.ts';
 import type { DataAccess } from '../../data/index.ts';
@@ -6,11 +7,15 @@ import type { Renderer } from '../../render/index.ts';
 import type { ClusterSettings } from '../../rest/index.ts';
 import { type Door, type RunningServer, startServer } from '../../server/index.ts';
 import { StateFileError } from '../../tree/index.ts';
+import type { DirectoryLock } from '../directory-lock.ts';
 import { DISCOVERED_LOG } from '../find-log.ts';
 import { openLog } from '../open-log.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import type { NodeTls } from '../tls.ts';
 import { withoutSecrets } from './keys.ts';
+
+/** Folder for uploads while they are looked at, in the node's own. */
+export const UPLOADS = 'uploads';
 
 /** What stays when the node is opened again. */
 export interface Host {
@@ -25,6 +30,8 @@ export interface Host {
   readonly url: string;
   readonly logger: Logger;
   readonly adminPassword?: string;
+  /** On the data directory; taken by a node that writes there. */
+  readonly lock: DirectoryLock;
 }
 
 /** Options of a node that has a name. */
@@ -85,13 +92,10 @@ export async function openRunningNode(
   live: { readonly settings: ClusterSettings; forwardWrites(): boolean },
 ): Promise<RunningNode> {
   const { door, data, renderer, dataDir, clusterDir, url, logger } = host;
-  if (options.readOnly)
-    throw new UserError(
-      400,
-      'read-only-unsupported',
-      'readOnly=enabled: this version cannot yet run a node that writes nothing to its data directory; give it a directory of its own, and readOnly=disabled',
-    );
   const { name, role, group, readOnly, onDrift, onAhead, retainRecords } = options;
+  // Whoever wrote the directory until now lets another node do so.
+  if (readOnly) host.lock.release();
+  else await host.lock.take(name, logger);
   const steering = { group, readOnly, onDrift, onAhead, retainRecords };
   const node = await openNode({
     dataDir,
@@ -127,6 +131,8 @@ export async function openRunningNode(
       proxyBaseUrl: options.proxyBaseUrl,
       trustProxy: options.trustProxy,
       cors: options.cors,
+      tempDir: path.join(clusterDir, UPLOADS),
+      uploadBytesMax: options.uploadBytesMax,
       settings: live.settings,
       forwardWrites: live.forwardWrites,
     });

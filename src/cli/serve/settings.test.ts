@@ -62,6 +62,8 @@ test('the command line wins over the environment, that over the file, that over 
     ],
     [{ file: 'role=replica' }, { role: 'replica' }],
     [{ file: 'embeddedBroker=false\nbrokerURL=ws://a:1' }, { log: 'ws://a:1' }],
+    [{ file: 'brokerURL=postgres://me@a,b/db' }, { log: 'postgres://me@a,b/db' }],
+    [{ env: { BROKER_URL: 'postgres://me@a,b/db' } }, { log: 'postgres://me@a,b/db' }],
   ];
   for (const [given, options] of table)
     for (const [key, value] of Object.entries(options))
@@ -180,8 +182,8 @@ test('no secret of a broker’s URL is shown', () => {
     ['ws://a:1', 'ws://a:1'],
     ['failover:(ws://u:p@a:1,ws://u:p@b:1)', 'failover:(ws://a:1,ws://b:1)'],
     ['postgres://u:p@h/db?sslmode=require&password=x', 'postgres://h/db?sslmode=require&password='],
-    ['nats://u:p@a:4222,u:p@b:4222?replicas=3', 'nats://a:4222,b:4222?replicas=3'],
-    ['tls://t0ken@a', 'tls://a'],
+    ['postgres://u:p,w@a:1,b:2/db', 'postgres://a:1,b:2/db'],
+    ['postgresql://u:p@w/x@a/db', 'postgresql://a/db'],
     ['failover:(tcp://a)?jms.userName=me&jms.password=x', 'failover:(tcp://a)?jms.userName=me&jms.password='],
   ];
   for (const [url, shown] of table) assert.equal(withoutSecrets(url), shown);

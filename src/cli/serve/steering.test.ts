@@ -8,6 +8,7 @@ import { type Facts, silentLogger } from '../../base/index.ts';
 import { openDataAccess } from '../../data/index.ts';
 import type { Renderer } from '../../render/index.ts';
 import { CONTEXT_PATH, openDoor } from '../../server/index.ts';
+import { DirectoryLock } from '../directory-lock.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import { openTls } from '../tls.ts';
 import { Steering } from './steering.ts';
@@ -34,9 +35,14 @@ interface Tested {
   close(): Promise<void>;
 }
 
-async function open(name: string, flags: Partial<ServeOptions> = {}, properties?: string): Promise<Tested> {
+async function open(
+  name: string,
+  flags: Partial<ServeOptions> = {},
+  properties?: string,
+  own = 'cluster',
+): Promise<Tested> {
   const dataDir = path.join(folder, name);
-  const clusterDir = path.join(dataDir, 'cluster');
+  const clusterDir = path.join(dataDir, own);
   mkdirSync(path.join(clusterDir, 'cache'), { recursive: true });
   const file = path.join(clusterDir, 'cluster.properties');
   if (properties !== undefined) writeFileSync(file, properties);
@@ -56,8 +62,20 @@ async function open(name: string, flags: Partial<ServeOptions> = {}, properties?
   };
   const data = openDataAccess({ dataDir, cacheDir: path.join(clusterDir, 'cache'), logger });
   const url = `http://127.0.0.1:${door.port}${CONTEXT_PATH}`;
+  const lock = new DirectoryLock(dataDir);
   const steering = await Steering.open({
-    host: { door, tls: openTls({}, logger), data, renderer, dataDir, clusterDir, url, logger, adminPassword: 'pw' },
+    host: {
+      door,
+      tls: openTls({}, logger),
+      data,
+      renderer,
+      dataDir,
+      clusterDir,
+      url,
+      logger,
+      adminPassword: 'pw',
+      lock,
+    },
     input: { given, sourceOf: (option) => (option in flags ? 'command line' : undefined), env: {} },
     defaultName: name,
     onLost: (error) => assert.fail(String(error)),
@@ -68,6 +86,7 @@ async function open(name: string, flags: Partial<ServeOptions> = {}, properties?
     closed = true;
     await steering.close(500);
     await data.close();
+    lock.release();
   };
   ends.push(close);
   return { steering, port: door.port, file, events, close };
@@ -175,6 +194,38 @@ test('a posted switch holds at once, is remembered beside what was there, and is
   const again = await open('switches');
   assert.equal(again.steering.node.role, 'both');
   await again.close();
+});
+
+test('a node becomes read-only where it has a cluster folder of its own', async () => {
+  const node = await open('default-folder');
+  const refused = await post(node, { readOnly: 'enabled' });
+  assert.equal(refused.status, 409);
+  assert.match(await refused.text(), /CLUSTER_CONFIG_DIR/);
+  assert.equal(node.steering.node.status().readOnly, false);
+  const made = await send(node, 'POST', '/workspaces', '<workspace><name>x</name></workspace>');
+  assert.equal(made.status, 201, await made.text());
+  await node.close();
+
+  const other = await open('own-folder', {}, undefined, 'cluster/own');
+  const workspace = (name: string) => path.join(folder, 'own-folder/workspaces', name, 'workspace.xml');
+  const add = (name: string) => send(other, 'POST', '/workspaces', `<workspace><name>${name}</name></workspace>`);
+  assert.equal((await add('written')).status, 201);
+  assert.equal((await post(other, { readOnly: 'enabled' })).status, 201);
+  assert.equal(other.steering.node.status().readOnly, true);
+  assert.ok(existsSync(workspace('written')));
+  // Another node may write the directory now.
+  const lock = new DirectoryLock(path.join(folder, 'own-folder'));
+  assert.ok(lock.tryTake());
+  lock.release();
+  assert.equal((await add('in-memory')).status, 201);
+  assert.equal((await send(other, 'GET', '/workspaces/in-memory')).status, 200);
+  await new Promise((resolve) => setTimeout(resolve, 800));
+  assert.equal(existsSync(workspace('in-memory')), false);
+  assert.equal((await post(other, { readOnly: 'disabled' })).status, 201);
+  assert.equal(other.steering.node.status().readOnly, false);
+  await other.steering.node.written();
+  assert.ok(existsSync(workspace('in-memory')));
+  await other.close();
 });
 
 test('the role, by its own resource', async () => {

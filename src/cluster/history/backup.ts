@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { type ContentHash, contentHash, type Snapshot, type SnapshotHeader } from '../../tree/index.ts';
 import type { Wanted } from './contents.ts';
@@ -5,6 +6,21 @@ import type { Wanted } from './contents.ts';
 /** Name of a backup's file: says of which position, and of which files. */
 export function backupName({ position, digest }: Pick<SnapshotHeader, 'position' | 'digest'>): string {
   return `graticule-${position}-${digest.slice(0, 12)}.tar.zst`;
+}
+
+/** Reads a snapshot through for the files of some sizes; each is to be read before the next one. */
+export async function* bodiesOfSnapshot(
+  snapshot: Snapshot,
+  wanted: readonly Pick<Wanted, 'size'>[],
+): AsyncGenerator<AsyncIterable<Uint8Array>> {
+  const sizes = new Set(wanted.map(({ size }) => size));
+  for await (const file of snapshot.files()) {
+    // What is named by its hash lies elsewhere.
+    if (file.hash !== undefined && file.bytes === undefined) continue;
+    const body = file.bytes === undefined ? file.body : Readable.from([file.bytes]);
+    if (sizes.has(file.size)) yield body;
+    else for await (const _chunk of body);
+  }
 }
 
 /** Reads a snapshot through, and keeps the bytes that are wanted. */

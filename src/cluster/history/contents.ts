@@ -26,6 +26,12 @@ export interface Wanted {
 /** Gives the bytes of files by their hash; those that nobody has any more are left out. */
 export type ContentSource = (wanted: readonly Wanted[]) => Promise<ReadonlyMap<ContentHash, Uint8Array>>;
 
+/**
+ * Gives the bodies of files that are too long for the memory, one after the other, each to be read before the next one. Those that
+ * nobody has any more are left out; others of the same size may be among them.
+ */
+export type BodySource = (wanted: readonly Wanted[]) => AsyncIterable<AsyncIterable<Uint8Array>>;
+
 const CACHE_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Finds the bytes of past files: in this node's tree, in the log's records, among its blobs, in its snapshots. */
@@ -63,6 +69,20 @@ export class Contents {
     for (const hash of [...missing.keys()]) await this.#fromBlob(hash, take);
     return found;
   };
+
+  readonly bodies: BodySource = async function* (this: Contents, wanted: readonly Wanted[]) {
+    for (const one of wanted) {
+      const body = await this.#body(one);
+      if (body !== undefined) yield body;
+    }
+  }.bind(this);
+
+  async #body({ path, hash }: Wanted): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const here = await this.#tree.open(path).catch(() => undefined);
+    if (here?.hash === hash) return here.body;
+    here?.body.destroy();
+    return this.#reader.log.getBlob(hash);
+  }
 
   /** The bytes that this change itself carries, for those who ask next. */
   remember(content: Content): void {

@@ -16,7 +16,7 @@ import {
   writeSnapshot,
 } from '../../tree/index.ts';
 import type { ClusterNode, Origin } from '../types.ts';
-import { type ContentSource, Contents } from './contents.ts';
+import { type BodySource, type ContentSource, Contents } from './contents.ts';
 import { formatDiff } from './diff.ts';
 import { HistoryTrimmedError, noSuchPosition, RevertConflictError } from './errors.ts';
 import { around, differences, netChanges, pathsOf } from './files.ts';
@@ -27,12 +27,13 @@ import {
   type Move,
   movesOf,
   type Plan,
+  type PlanSource,
   sketch,
   stillHolds,
   type Target,
   type Whole,
   wholeTarget,
-  withBytes,
+  withContents,
 } from './plan.ts';
 import { changesOf, LogReader } from './reader.ts';
 import { formatRef } from './refs.ts';
@@ -62,6 +63,7 @@ export interface HistoryPorts {
   /** A draft on the node's present state. */
   draft(): Draft;
   readonly write: ClusterNode['write'];
+  readonly stage: ClusterNode['stage'];
 }
 
 /** A backup of the node's present state; to be read without delay, or destroyed. */
@@ -74,6 +76,7 @@ export interface OtherState {
   /** Names and hashes. */
   readonly tree: TreeReader;
   readonly contents: ContentSource;
+  readonly bodies: BodySource;
 }
 
 /** Later records that are looked through for what stands in the way of a revert. */
@@ -208,14 +211,20 @@ export class History {
       const what = `everything${request.path ? ` below ${request.path}` : ''} since position ${target.position}`;
       const why = `back to position ${target.position}${request.path ? ` below ${request.path}` : ''}`;
       const moves = async () => movesOf(await this.#changesSince(target.position), request.path ?? '');
-      const source = { tree: wanted, contents: this.#contents.get, at: target.position, moves };
-      return this.#execute(request, { what, why, origin, prepare: () => this.#planWhole(source, request.path ?? '') });
+      const source = { ...this.#kept, tree: wanted, at: target.position, moves };
+      const prepare = (staged: StagedFiles) => this.#planWhole({ ...source, staged }, request.path ?? '');
+      return this.#execute(request, { what, why, origin, prepare });
     }
     const ref = target.kind === 'id' ? await this.find(target.id) : target.ref;
     const undone = await this.#undone(ref);
     const what = `change ${undone.ref} (${undone.change.why})`;
     const why = `revert of ${undone.ref} (${undone.change.why})`;
-    return this.#execute(request, { what, why, origin, prepare: () => this.#planUndo(undone, what, request) });
+    return this.#execute(request, {
+      what,
+      why,
+      origin,
+      prepare: (staged) => this.#planUndo(undone, what, request, staged),
+    });
   }
 
   /**
@@ -224,16 +233,33 @@ export class History {
    */
   restore(state: OtherState, request: Omit<RevertRequest, 'target'>, origin: Omit<Origin, 'why'>): Promise<Reverted> {
     const below = request.path ? ` below ${request.path}` : '';
-    const source = { tree: state.tree, contents: state.contents, at: START, moves: async () => [] };
+    const source = { ...this.#kept, ...state, at: START, moves: async () => [] };
     return this.#execute(request, {
       what: `everything${below} that differs from ${state.name}`,
       why: `restore of ${state.name}${below}`,
       origin,
-      prepare: () => this.#planWhole(source, request.path ?? ''),
+      prepare: (staged) => this.#planWhole({ ...source, staged }, request.path ?? ''),
     });
   }
 
   async #execute(
+    request: Omit<RevertRequest, 'target'>,
+    parts: {
+      readonly what: string;
+      readonly why: string;
+      readonly origin: Omit<Origin, 'why'>;
+      prepare(staged: StagedFiles): Promise<Planned>;
+    },
+  ): Promise<Reverted> {
+    const staged: StagedFiles = new Map();
+    try {
+      return await this.#executeWith(request, { ...parts, prepare: () => parts.prepare(staged) });
+    } finally {
+      for (const file of staged.values()) file.release();
+    }
+  }
+
+  async #executeWith(
     request: Omit<RevertRequest, 'target'>,
     parts: {
       readonly what: string;
@@ -293,10 +319,8 @@ export class History {
   }
 
   async #planWhole(
-    source: {
+    source: PlanSource & {
       readonly tree: TreeReader;
-      readonly contents: ContentSource;
-      readonly at: Position;
       moves(): Promise<readonly Move[]>;
     },
     path: TreePath | '',
@@ -304,12 +328,17 @@ export class History {
     const moves = await source.moves();
     const { tree } = this.#ports;
     const sketched = sketch(tree, (moved) => wholeTarget(source.tree, moved, path), moves);
-    const plan = await withBytes(sketched, source.at, source.contents);
+    const plan = await withContents(sketched, source);
     const whole: Whole = { path, wanted: source.tree };
     return { plan: { ...plan, whole }, conflicts: [], isWhole: true };
   }
 
-  async #planUndo(undone: Undone, what: string, request: RevertRequest): Promise<Planned> {
+  /** What the log and this node keep. */
+  get #kept(): Pick<PlanSource, 'contents' | 'bodies' | 'stage'> {
+    return { contents: this.#contents.get, bodies: this.#contents.bodies, stage: this.#ports.stage };
+  }
+
+  async #planUndo(undone: Undone, what: string, request: RevertRequest, staged: StagedFiles): Promise<Planned> {
     const { before, after, touched } = undone;
     const target = new Map<TreePath, FileVersion | undefined>();
     const within = request.path ?? '';
@@ -322,7 +351,7 @@ export class History {
     for (const path of leftovers(before, sketched))
       inWay.push({ path, reason: 'lies in a folder that the change made' });
     const conflicts = await this.#conflicts(inWay, goneAnyway({ tree: this.#ports.tree, target, after }), undone);
-    const plan = await withBytes(sketched, (undone.position - 1) as Position, this.#contents.get);
+    const plan = await withContents(sketched, { ...this.#kept, at: (undone.position - 1) as Position, staged });
     return { plan, conflicts, isWhole: false };
   }
 
@@ -452,6 +481,8 @@ export class History {
     return [...inWay.map((one) => ({ ...one, changedBy: changedBy.get(one.path)! })), ...moved.values()];
   }
 }
+
+type StagedFiles = PlanSource['staged'];
 
 interface Planned {
   readonly plan: Plan;

@@ -1,5 +1,5 @@
-export { backupName, contentsOfSnapshot } from './backup.ts';
-export type { ContentSource } from './contents.ts';
+export { backupName, bodiesOfSnapshot, contentsOfSnapshot } from './backup.ts';
+export type { BodySource, ContentSource } from './contents.ts';
 export { HistoryTrimmedError, RevertConflictError } from './errors.ts';
 export { type Backup, History, type HistoryPorts, type OtherState } from './history.ts';
 export { parseRef } from './refs.ts';

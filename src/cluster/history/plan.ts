@@ -13,12 +13,15 @@ import {
   type TreePath,
   type TreeReader,
 } from '../../tree/index.ts';
-import type { ContentSource, Wanted } from './contents.ts';
+import type { StagedFile } from '../staging.ts';
+import type { BodySource, ContentSource, Wanted } from './contents.ts';
 import { differences, version } from './files.ts';
 import type { Conflict, FileChange, FileVersion } from './types.ts';
 
-/** Bytes that one change may put back, all files together: they are in memory while it is made. */
-const PUT_BYTES_MAX = 256 * 1024 * 1024;
+/** Bytes that a plan holds in memory, the shortest files first; longer ones lie on the disk until the change is made. */
+const MEMORY_BYTES_MAX = 32 * 1024 * 1024;
+/** A file longer than this is not held in memory. */
+const SHORT_BYTES_MAX = 1024 * 1024;
 
 /** How files become what they were; computed on one state of the tree, good for every state in which `relied` is the same. */
 export interface Plan {
@@ -38,7 +41,19 @@ export interface Whole {
 
 export type PlannedOperation =
   | Exclude<FileOperation, { kind: 'put' }>
-  | { readonly kind: 'put'; readonly path: TreePath; readonly bytes: Uint8Array };
+  | { readonly kind: 'put'; readonly path: TreePath; readonly bytes: Uint8Array }
+  | { readonly kind: 'put-staged'; readonly path: TreePath; readonly file: StagedFile };
+
+/** Where the contents of a plan come from. */
+export interface PlanSource {
+  /** A position at which the files were there. */
+  readonly at: Position;
+  readonly contents: ContentSource;
+  readonly bodies: BodySource;
+  /** Files that are on the disk already; those that are staged for the plan go in here, and are to be released by the caller. */
+  readonly staged: Map<ContentHash, StagedFile>;
+  stage(body: AsyncIterable<Uint8Array>): Promise<StagedFile>;
+}
 
 /** What files are to be; undefined: not there. */
 export type Target = ReadonlyMap<TreePath, FileVersion | undefined>;
@@ -101,41 +116,59 @@ export function movesOf(changes: readonly Change[], within: TreePath | ''): read
 }
 
 /**
- * Gets the bytes that a plan needs.
+ * Gets the contents that a plan needs: short ones into memory, long ones to this node's disk.
  *
- * @param at  a position at which the files were there
- * @throws UserError  409: bytes are no longer held; 413: too much for one change
+ * @throws UserError  409: contents are no longer held; 413, 507: there is no room for them
  */
-export async function withBytes(sketched: Sketch, at: Position, contents: ContentSource): Promise<Plan> {
+export async function withContents(sketched: Sketch, source: PlanSource): Promise<Plan> {
   const wanted: Wanted[] = [];
   for (const operation of sketched.operations)
     if (operation.kind === 'put' && operation.content.kind === 'blob') {
       const { hash, size } = operation.content;
-      wanted.push({ path: operation.path, hash, size, at });
+      wanted.push({ path: operation.path, hash, size, at: source.at });
     }
-  const total = wanted.reduce((sum, { size }) => sum + size, 0);
-  if (total > PUT_BYTES_MAX)
-    throw new UserError(
-      413,
-      'revert-too-large',
-      `${total} bytes would be put back, more than ${PUT_BYTES_MAX} for one change; take back one folder at a time, with path`,
-    );
-  const bytes = await contents(wanted);
-  const lost = wanted.filter(({ hash }) => !bytes.has(hash)).map(({ path }) => path);
+  const { short, long } = divided(wanted);
+  const bytes = short.length > 0 ? await source.contents(short) : new Map<ContentHash, Uint8Array>();
+  await stageAll(long, source);
+  const lost = wanted.filter(({ hash }) => !bytes.has(hash) && !source.staged.has(hash)).map(({ path }) => path);
   if (lost.length > 0)
     throw new UserError(
       409,
       'contents-lost',
       `the contents of ${lost.slice(0, 10).join(', ')} are held neither by the log nor by this node; nothing was changed`,
     );
-  const operations = sketched.operations.map(
-    (operation): PlannedOperation =>
-      operation.kind === 'put' && operation.content.kind === 'blob'
-        ? { kind: 'put', path: operation.path, bytes: bytes.get(operation.content.hash)! }
-        : (operation as PlannedOperation),
-  );
+  const operations = sketched.operations.map((operation): PlannedOperation => {
+    if (operation.kind !== 'put' || operation.content.kind !== 'blob') return operation as PlannedOperation;
+    const { path, content } = operation;
+    const inMemory = bytes.get(content.hash);
+    return inMemory === undefined
+      ? { kind: 'put-staged', path, file: source.staged.get(content.hash)! }
+      : { kind: 'put', path, bytes: inMemory };
+  });
   const { files, relied } = sketched;
   return { files, relied, operations };
+}
+
+function divided(wanted: readonly Wanted[]): { short: readonly Wanted[]; long: readonly Wanted[] } {
+  const short: Wanted[] = [];
+  const long: Wanted[] = [];
+  let bytes = 0;
+  for (const one of wanted.toSorted((a, b) => a.size - b.size)) {
+    bytes += one.size;
+    (one.size <= SHORT_BYTES_MAX && bytes <= MEMORY_BYTES_MAX ? short : long).push(one);
+  }
+  return { short, long };
+}
+
+async function stageAll(wanted: readonly Wanted[], { bodies, stage, staged }: PlanSource): Promise<void> {
+  const missing = new Map(wanted.filter(({ hash }) => !staged.has(hash)).map((one) => [one.hash, one]));
+  if (missing.size === 0) return;
+  for await (const body of bodies([...missing.values()])) {
+    const file = await stage(body);
+    if (missing.delete(file.hash)) staged.set(file.hash, file);
+    else file.release();
+    if (missing.size === 0) return;
+  }
 }
 
 /** Whether a plan is still good: nobody has changed what it relies on. */
@@ -167,6 +200,7 @@ export function carryOut(plan: Pick<Plan, 'operations'>, draft: Draft): readonly
   const before = new Set([...draft.broken()].map(({ path }) => path));
   for (const operation of plan.operations) {
     if (operation.kind === 'put') draft.put(operation.path, operation.bytes);
+    else if (operation.kind === 'put-staged') operation.file.putInto(draft, operation.path);
     else if (operation.kind === 'delete') draft.delete(operation.path);
     else draft.move(operation.from, operation.to);
   }

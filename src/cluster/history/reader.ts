@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/index.ts';
-import type { ChangeLog } from '../../log/index.ts';
+import { type ChangeLog, TrimmedError } from '../../log/index.ts';
 import { decodeRecord, type Position, type TreeRecord } from '../../tree/index.ts';
 import { withinMs } from '../waiting.ts';
 import { HistoryTrimmedError } from './errors.ts';
@@ -70,6 +70,7 @@ export class LogReader {
     if (after < trimmed) throw new HistoryTrimmedError((after + 1) as Position, (trimmed + 1) as Position);
   }
 
+  /** @throws HistoryTrimmedError */
   async #block(after: Position, upTo: Position) {
     const enough = new AbortController();
     const gather = async () => {
@@ -83,6 +84,10 @@ export class LogReader {
     };
     try {
       return await withinMs(this.#clock, BLOCK_WAIT_MS_MAX, gather(), `reading records ${after + 1} to ${upTo}`);
+    } catch (error) {
+      // Trimmed since it was asked.
+      if (!(error instanceof TrimmedError)) throw error;
+      throw new HistoryTrimmedError((after + 1) as Position, (error.trimmed + 1) as Position);
     } finally {
       enough.abort();
     }

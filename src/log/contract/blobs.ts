@@ -24,21 +24,28 @@ export function blobsContract(subject: LogSubject): void {
       assert.deepEqual(await digestOf((await other.getBlob(blob.hash))!), { hash: blob.hash, bytes: blob.size });
     });
 
-    it('of 100 MB go through without ever being in memory', async () => {
-      const blob = testBlob(100);
+    it('of 100 MB go through without ever being in memory, and are not sent twice when they are cut off', async () => {
+      const streams = subject.options.streams !== false;
+      const blob = testBlob(streams ? 100 : 20);
       const before = buffersInUse();
       let most = 0;
+      let looked = 0;
       const look = (bytes: number) => {
-        if (bytes % (20 * MB) < 100_000) most = Math.max(most, buffersInUse() - before);
+        if (bytes < looked + 20 * MB) return;
+        looked = bytes;
+        most = Math.max(most, buffersInUse() - before);
       };
-      const source = {
-        size: blob.size,
-        open: (from: number) => blob.open(from).on('data', () => look(blob.given)),
-      };
-      await subject.log.putBlob(blob.hash, source);
+      if (subject.options.troubles.includes('cut'))
+        subject.harness.cut!(Math.floor((0.3 + Math.random() * 0.6) * blob.size));
+      const open = (from: number) => blob.open(from).on('data', () => look(blob.given));
+      await subject.log.putBlob(blob.hash, { size: blob.size, open });
+      // What was on its way when the connection was cut is lost, also what the system had taken from the sender.
+      assert.ok(blob.opened.length === 1 || blob.opened[1]! > 0, `opened at ${blob.opened}`);
+      assert.ok(blob.given < blob.size + 16 * MB, `${blob.given} bytes for a blob of ${blob.size}`);
+      looked = 0;
       const received = await digestOf((await subject.log.getBlob(blob.hash))!, look);
       assert.deepEqual(received, { hash: blob.hash, bytes: blob.size });
-      if (subject.options.streams !== false) assert.ok(most < 40 * MB, `${most} bytes`);
+      if (streams) assert.ok(most < 40 * MB, `${most} bytes`);
     });
 
     it('can be read from any byte', async () => {
@@ -128,12 +135,12 @@ export function blobsContract(subject: LogSubject): void {
 
     it('travel side by side, and hold up neither appends nor signs of life', async () => {
       const handles = await Promise.all(range(1, 4).map(() => subject.harness.open()));
-      const kept = testBlob(8);
+      const kept = testBlob(4);
       await subject.log.putBlob(kept.hash, kept);
       let going = true;
       const transfers = Promise.all(
         handles.map(async (handle, i) => {
-          const blob = testBlob(8);
+          const blob = testBlob(4);
           if (i % 2 === 0) await handle.putBlob(blob.hash, blob);
           else assert.equal((await digestOf((await handle.getBlob(kept.hash))!)).hash, kept.hash);
         }),
@@ -148,10 +155,10 @@ export function blobsContract(subject: LogSubject): void {
       const beating = (async () => {
         for (let n = 1; going; n++) {
           await subject.log.announce(status('a', n));
-          await new Promise((resolve) => setImmediate(resolve));
+          await new Promise((resolve) => setTimeout(resolve, 10));
         }
       })();
-      assert.equal((await appendTimes(subject.log, 'w', 50)).length, 50);
+      assert.equal((await appendTimes(subject.log, 'w', 20)).length, 20);
       await transfers;
       await beating;
       stuck.resolve();

@@ -80,17 +80,6 @@ export function troubleContract(subject: LogSubject): void {
       }
     });
 
-  if (subject.options.troubles.includes('cut'))
-    it('a blob of 100 MB is not sent twice, though it is cut off at a random byte', async () => {
-      const blob = testBlob(100);
-      subject.harness.cut!(Math.floor((0.3 + Math.random() * 0.6) * blob.size));
-      await subject.log.putBlob(blob.hash, blob);
-      assert.equal(blob.opened.length, 2);
-      // What was on its way when the connection was cut is lost.
-      assert.ok(blob.given < blob.size + 8 * 1024 * 1024, `${blob.given} bytes for a blob of ${blob.size}`);
-      assert.equal((await digestOf((await subject.log.getBlob(blob.hash))!)).hash, blob.hash);
-    });
-
   if (subject.options.troubles.includes('freeze'))
     it('silence is noticed, and is not taken for failure', async () => {
       await fill(subject.log, 1);

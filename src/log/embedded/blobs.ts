@@ -1,11 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, stat, utimes } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { type Clock, UnavailableError } from '../../base/index.ts';
 import type { ContentHash } from '../../tree/index.ts';
 import type { BlobInfo, BlobSource } from '../change-log.ts';
-import { BlobMismatchError, checkBlobFrom, sizeMismatch } from '../errors.ts';
+import { BlobMismatchError, checkBlobFrom, LogClosedError, sizeMismatch } from '../errors.ts';
 import { openToRead, orMissing, publish, remove, writeBody } from './files.ts';
 
 /** An upload on which nothing has moved for so long gives way to another one of the same blob. */
@@ -22,6 +22,7 @@ const HASH = /^[0-9a-f]{64}$/;
 export class BlobFiles {
   readonly #folder: string;
   readonly #incoming: string;
+  readonly #damaged: string;
   readonly #clock: Clock;
   readonly #uploads = new Map<ContentHash, Upload>();
   /** The hash of what has come so far, so that it need not be read again; it is, after a restart. */
@@ -32,6 +33,7 @@ export class BlobFiles {
   constructor(folder: string, clock: Clock) {
     this.#folder = path.join(folder, 'blobs');
     this.#incoming = path.join(folder, 'incoming');
+    this.#damaged = path.join(folder, 'damaged');
     this.#clock = clock;
   }
 
@@ -58,7 +60,32 @@ export class BlobFiles {
       await file.close();
       throw error;
     }
-    return file.createReadStream({ start: from, highWaterMark: 256 * 1024 });
+    const stream = file.createReadStream({ start: from, highWaterMark: 256 * 1024 });
+    if (from > 0) return stream;
+    const body = Readable.from(this.#verified(hash, stream), { objectMode: false });
+    // Also of a body that nobody has begun to read.
+    return body.once('close', () => stream.destroy());
+  }
+
+  /**
+   * The disk may have damaged it. Then it is moved away, so that it is taken when it is put again.
+   * @throws UnavailableError
+   */
+  async *#verified(hash: ContentHash, stream: Readable): AsyncGenerator<Uint8Array> {
+    const digest = createHash('sha256');
+    for await (const piece of stream as AsyncIterable<Buffer>) {
+      digest.update(piece);
+      yield piece;
+    }
+    if (digest.digest('hex') === hash) return;
+    await this.#inTurn(hash, async () => {
+      await mkdir(this.#damaged, { recursive: true });
+      await orMissing(rename(this.#file(hash), path.join(this.#damaged, hash)));
+    });
+    throw new UnavailableError(
+      'blob-damaged',
+      `the blob ${hash} has been damaged on the disk of the log, and was moved to ${this.#damaged}; it is right again once the same bytes are put again`,
+    );
   }
 
   async *list(): AsyncIterableIterator<readonly BlobInfo[]> {
@@ -101,7 +128,7 @@ export class BlobFiles {
   /** Ends the uploads under way; they can be continued. */
   async close(): Promise<void> {
     const uploads = [...this.#uploads.values()];
-    for (const upload of uploads) upload.body?.destroy(new UnavailableError('log-closed', 'the log has been closed'));
+    for (const upload of uploads) upload.stop.abort(new LogClosedError());
     await Promise.allSettled(uploads.map(({ done }) => done));
   }
 
@@ -117,7 +144,8 @@ export class BlobFiles {
   }
 
   #upload(hash: ContentHash, source: BlobSource): Promise<void> {
-    const upload: Upload = { movedMs: this.#clock.monotonicMs(), body: undefined, done: Promise.resolve() };
+    const stop = new AbortController();
+    const upload: Upload = { movedMs: this.#clock.monotonicMs(), stop, done: Promise.resolve() };
     this.#uploads.set(hash, upload);
     const done = this.#complete(hash, source, upload).finally(() => this.#uploads.delete(hash));
     upload.done = done.catch(() => {});
@@ -129,8 +157,8 @@ export class BlobFiles {
     const enough = new AbortController();
     await Promise.race([other.done, this.#clock.sleep(STALLED_MS, enough.signal).catch(() => {})]);
     enough.abort();
-    if (other.body === undefined || this.#clock.monotonicMs() - other.movedMs < STALLED_MS) return;
-    other.body.destroy(new UnavailableError('log-unreachable', 'nothing came any more, and another upload goes on'));
+    if (this.#clock.monotonicMs() - other.movedMs < STALLED_MS) return;
+    other.stop.abort(new UnavailableError('log-unreachable', 'nothing came any more, and another upload goes on'));
     await other.done;
   }
 
@@ -163,30 +191,34 @@ export class BlobFiles {
     const incoming = path.join(this.#incoming, hash);
     const file = await open(incoming, 'a+');
     try {
-      const begun = await this.#begun(hash, file, source.size);
+      const begun = await this.#begun(hash, file, source.size, upload);
       const { digest, size: from } = begun;
       let size = from;
       try {
-        upload.body = source.open(from);
-        await writeBody(file, upload.body, (chunk) => {
+        const each = (piece: Uint8Array) => {
           upload.movedMs = this.#clock.monotonicMs();
-          digest.update(chunk);
-          size += chunk.length;
+          digest.update(piece);
+          size += piece.length;
           if (size > source.size) throw new SurplusError();
-        });
+        };
+        await writeBody(file, source.open(from), each, upload.stop.signal);
       } catch (error) {
         this.#digests.set(hash, { size, digest });
         if (!(error instanceof SurplusError)) throw error;
       }
       return { from, size, actual: digest.digest('hex') as ContentHash };
     } finally {
-      upload.body = undefined;
       await file.close();
     }
   }
 
   /** What is there already, and its hash so far. */
-  async #begun(hash: ContentHash, file: FileHandle, most: number): Promise<{ size: number; digest: Hash }> {
+  async #begun(
+    hash: ContentHash,
+    file: FileHandle,
+    most: number,
+    upload: Upload,
+  ): Promise<{ size: number; digest: Hash }> {
     const known = this.#digests.get(hash);
     this.#digests.delete(hash);
     const { size } = await file.stat();
@@ -196,7 +228,11 @@ export class BlobFiles {
     }
     if (known?.size === size) return known;
     const digest = createHash('sha256');
-    for await (const chunk of file.createReadStream({ start: 0, autoClose: false })) digest.update(chunk as Buffer);
+    for await (const chunk of file.createReadStream({ start: 0, autoClose: false })) {
+      upload.movedMs = this.#clock.monotonicMs();
+      upload.stop.signal.throwIfAborted();
+      digest.update(chunk as Buffer);
+    }
     return { size, digest };
   }
 
@@ -220,7 +256,7 @@ export class BlobFiles {
 interface Upload {
   /** When the last bytes came, by the monotonic clock. */
   movedMs: number;
-  body: Readable | undefined;
+  readonly stop: AbortController;
   /** Resolves when it has ended, one way or the other. */
   done: Promise<void>;
 }

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { DatabaseSync } from 'node:sqlite';
+import { Readable } from 'node:stream';
 import { after, describe, it } from 'node:test';
-import { UnavailableError } from '../../base/index.ts';
-import { type Position, START } from '../../tree/index.ts';
+import { systemClock, UnavailableError } from '../../base/index.ts';
+import { contentHash, type Position, START } from '../../tree/index.ts';
 import type { ChangeLog } from '../change-log.ts';
-import { logContract } from '../contract.ts';
-import { LogInUseError, openEmbeddedLog } from '../index.ts';
+import { testBlob } from '../contract/testing.ts';
+import { logContract, until } from '../contract.ts';
+import { bytesSource, LogInUseError, openEmbeddedLog } from '../index.ts';
 
 const dir = mkdtempSync(`${tmpdir()}/log-`);
 after(() => rmSync(dir, { recursive: true }));
@@ -72,6 +76,95 @@ describe('an embedded log', () => {
       assert.equal(Buffer.from(batch[0]!.body).toString(), `record ${head}`);
       break;
     }
+    await log.close();
+  });
+
+  it('gives the space of trimmed records back, while appends go on', async () => {
+    const folder = newFolder();
+    const log = await openEmbeddedLog({ folder });
+    const count = 3000;
+    const bytes = Buffer.alloc(5000, 'x');
+    for (let n = 0; n < count; n += 500)
+      await Promise.all(Array.from({ length: 500 }, (_, i) => log.append((n + i) as Position, bytes)));
+    await log.putSnapshot((count - 10) as Position, Readable.from(['x']));
+    await log.trim((count - 10) as Position);
+    const size = () => statSync(`${folder}/log.sqlite`).size + statSync(`${folder}/log.sqlite-wal`).size;
+    let head = count;
+    await until(async () => {
+      await log.append(head++ as Position, Buffer.from('small'));
+      return size() < 500_000;
+    }, 'the file to shrink');
+    const records = [];
+    for await (const batch of log.read((count - 10) as Position, AbortSignal.timeout(5000))) {
+      records.push(...batch);
+      if (records.length >= 10) break;
+    }
+    assert.deepEqual(records[0], { position: count - 9, body: bytes });
+    await log.close();
+  });
+
+  it('goes on with removing trimmed records after a crash, and takes over a file of an older version', async () => {
+    const folder = newFolder();
+    mkdirSync(folder);
+    const database = new DatabaseSync(`${folder}/log.sqlite`);
+    database.exec('CREATE TABLE records (position INTEGER PRIMARY KEY, body BLOB NOT NULL)');
+    database.exec('CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID');
+    const insert = database.prepare('INSERT INTO records VALUES (?, zeroblob(100000))');
+    for (let position = 1; position <= 50; position++) insert.run(position);
+    database.exec("INSERT INTO numbers VALUES ('trimmed', 40); PRAGMA user_version = 1");
+    database.close();
+    const log = await openEmbeddedLog({ folder });
+    assert.deepEqual([await log.trimmed(), await log.head()], [40, 50]);
+    await until(() => statSync(`${folder}/log.sqlite`).size < 1_500_000, 'the file to shrink');
+    await log.close();
+  });
+
+  it('continues an upload after a restart, and forgets one that nobody continues', async () => {
+    const folder = newFolder();
+    const clock = { ...systemClock, now: () => Date.now() };
+    const broken = testBlob(3, { breakAt: 2_000_000 });
+    let log = await openEmbeddedLog({ folder, clock });
+    await assert.rejects(log.putBlob(broken.hash, broken));
+    const abandoned = testBlob(3, { breakAt: 2_000_000 });
+    await assert.rejects(log.putBlob(abandoned.hash, abandoned));
+    await log.close();
+    log = await openEmbeddedLog({ folder, clock });
+    await log.putBlob(broken.hash, broken);
+    assert.deepEqual(broken.opened, [0, 2_000_000]);
+    assert.deepEqual(readdirSync(`${folder}/incoming`), [abandoned.hash]);
+    await log.close();
+    // A week later.
+    clock.now = () => Date.now() + 7 * 24 * 3600 * 1000;
+    log = await openEmbeddedLog({ folder, clock });
+    await until(() => readdirSync(`${folder}/incoming`).length === 0, 'it to be forgotten');
+    assert.equal(await log.hasBlob(broken.hash), true);
+    await log.close();
+  });
+
+  it('gives an upload that does not move any more up for another one', async () => {
+    const log = await openEmbeddedLog({ folder: newFolder() });
+    const bytes = randomBytes(2_000_000);
+    const hash = contentHash(bytes);
+    const begun = Promise.withResolvers<void>();
+    async function* halted() {
+      yield bytes.subarray(0, 1_000_000);
+      begun.resolve();
+      await new Promise(() => {});
+    }
+    const halting = assert.rejects(
+      log.putBlob(hash, { size: bytes.length, open: () => Readable.from(halted(), { objectMode: false }) }),
+      /nothing came any more/,
+    );
+    await begun.promise;
+    const opened: number[] = [];
+    const { size, open } = bytesSource(bytes);
+    const watched = (from: number) => {
+      opened.push(from);
+      return open(from);
+    };
+    await log.putBlob(hash, { size, open: watched });
+    await halting;
+    assert.deepEqual(opened, [1_000_000]);
     await log.close();
   });
 

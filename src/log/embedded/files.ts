@@ -1,28 +1,40 @@
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
+import { messageOf, UnavailableError } from '../../base/index.ts';
+import { pieces } from '../pieces.ts';
 
 /** Syncs as it goes, so that no append waits behind everything that a big body has left in the system's memory. */
 const SYNC_BYTES = 8 * 1024 * 1024;
 
 /**
- * Writes a body behind what is in a file; on disk when it resolves.
- * @param each  given every chunk before it is written; what it throws ends the body
+ * Writes a body behind what is in a file; on disk when it resolves. When the signal is aborted, it rejects with the reason.
+ * @param each  given every piece before it is written; what it throws ends the body
  */
-export async function writeBody(file: FileHandle, body: Readable, each: (chunk: Uint8Array) => void): Promise<void> {
+export async function writeBody(
+  file: FileHandle,
+  body: Readable,
+  each: (piece: Uint8Array) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  let unsynced = 0;
+  for await (const piece of pieces(body, signal)) {
+    each(piece);
+    await stored(writeWhole(file, piece));
+    unsynced += piece.length;
+    if (unsynced < SYNC_BYTES) continue;
+    await stored(file.datasync());
+    unsynced = 0;
+  }
+  await stored(file.sync());
+}
+
+/** @throws UnavailableError  the disk is full, say */
+async function stored(step: Promise<void>): Promise<void> {
   try {
-    let unsynced = 0;
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
-      each(chunk);
-      await writeWhole(file, chunk);
-      unsynced += chunk.length;
-      if (unsynced < SYNC_BYTES) continue;
-      await file.datasync();
-      unsynced = 0;
-    }
-    await file.sync();
-  } finally {
-    body.destroy();
+    await step;
+  } catch (error) {
+    throw new UnavailableError('log-failed', `the log cannot write to its disk: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -179,7 +179,7 @@ class EmbeddedLog implements ChangeLog {
 
   async putSnapshot(at: Position, body: Readable): Promise<void> {
     this.#checkOpen(body);
-    await this.#snapshots.put(at, body);
+    await this.#snapshots.put(at, body, this.#closed.signal);
   }
 
   async latestSnapshot(upTo?: Position): Promise<SnapshotBody | undefined> {
@@ -256,7 +256,7 @@ class EmbeddedLog implements ChangeLog {
       (id) => ({ kind: 'close', id }),
       () => new LogClosedError(),
     );
-    this.#closed.abort();
+    this.#closed.abort(new LogClosedError());
     this.#feed.close();
     this.#peers.close();
     await this.#blobs.close();

@@ -20,13 +20,13 @@ export class SnapshotFiles {
     this.#clock = clock;
   }
 
-  async put(at: Position, body: Readable): Promise<void> {
+  async put(at: Position, body: Readable, signal: AbortSignal): Promise<void> {
     const incoming = path.join(this.#folder, `${randomBytes(8).toString('hex')}${INCOMING}`);
     try {
       await mkdir(this.#folder, { recursive: true });
       const file = await open(incoming, 'wx');
       try {
-        await writeBody(file, body, () => {});
+        await writeBody(file, body, () => {}, signal);
       } finally {
         await file.close();
       }

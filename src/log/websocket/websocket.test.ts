@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo, createServer as createTcpServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { after, describe, it } from 'node:test';
 import { type Facts, type Logger, silentLogger, UnavailableError, UserError } from '../../base/index.ts';
 import { START } from '../../tree/index.ts';
 import type { ChangeLog } from '../change-log.ts';
-import { TcpProxy } from '../contract/tcp-proxy.ts';
+import { TcpProxy } from '../contract/proxy.ts';
 import { logContract, until } from '../contract.ts';
 import { LogRefusedError, type LogServer, memoryLog, openEmbeddedLog, openWebSocketLog, serveLog } from '../index.ts';
 import { parseLogUrl } from './url.ts';
@@ -17,7 +17,7 @@ const dir = mkdtempSync(`${tmpdir()}/log-`);
 after(() => rmSync(dir, { recursive: true }));
 let folders = 0;
 
-async function listen(server: Server | ReturnType<typeof createTcpServer>, port = 0): Promise<number> {
+async function listen(server: Server, port = 0): Promise<number> {
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
 }

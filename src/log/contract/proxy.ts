@@ -1,4 +1,4 @@
-import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /** Passes bytes on to a port, until it is told not to. */
 export class TcpProxy {
@@ -8,7 +8,7 @@ export class TcpProxy {
   /** All connections are cut when so many more bytes have come through. */
   #bytesLeft = Number.POSITIVE_INFINITY;
   readonly #sockets = new Set<Socket>();
-  readonly #server = createTcpServer((near) => {
+  readonly #server = createServer((near) => {
     const far = connect(this.#target(), '127.0.0.1');
     for (const [from, to] of [
       [near, far],
