@@ -1,3 +1,4 @@
+import { setImmediate as nextTick } from 'node:timers/promises';
 import { type Clock, type Logger, messageOf, UnavailableError } from '../base/index.ts';
 import { type ChangeLog, type LogRecord, TrimmedError } from '../log/index.ts';
 import { CorruptRecordError, type Digest, decodeRecord, NewerFormatError, type Position } from '../tree/index.ts';
@@ -132,6 +133,8 @@ export class Follower {
     replica.replaced();
     for await (const batch of log.read(replica.position, turn)) {
       ports.onReached(batch.at(-1)!.position);
+      // Where the log is served from here, its answers and records for the others leave before this node applies its own.
+      await nextTick();
       for (let next = 0; next < batch.length; ) {
         if (turn.aborted) return;
         next = await this.#take(log, batch, next, turn);

@@ -28,7 +28,7 @@ import {
   type WriteRequest,
   type Written,
 } from './types.ts';
-import { SharedQuestion, withinMs } from './waiting.ts';
+import { DONE, SharedQuestion, withinMs } from './waiting.ts';
 import { Writer } from './writer.ts';
 
 export interface NodeParts {
@@ -79,6 +79,7 @@ export class Node implements ClusterNode {
   readonly #recent: RecentChanges;
   readonly #started = Promise.withResolvers<void>();
   #recentRead = Promise.withResolvers<void>();
+  #isRecentRead = false;
   /** Up to here `#recent` was told of every record. */
   #recentUpTo: Position | undefined;
   readonly #head: SharedQuestion<Position>;
@@ -186,7 +187,8 @@ export class Node implements ClusterNode {
       applyKnown: async () => {
         await this.#applied(this.#heard);
         this.#follower.check();
-        await withinMs(clock, READ_WAIT_MS_MAX, this.#recentRead.promise, 'reading the last changes');
+        if (!this.#isRecentRead)
+          await withinMs(clock, READ_WAIT_MS_MAX, this.#recentRead.promise, 'reading the last changes');
       },
       staged: (hash, from) => store.readStagedBlob(hash, from),
       heard: (head) => this.#reached(head),
@@ -528,7 +530,7 @@ export class Node implements ClusterNode {
     try {
       await withinMs(this.#parts.clock, timeoutMs, waiting, `applying position ${position}`);
     } finally {
-      stop.abort();
+      stop.abort(DONE);
     }
   }
 
@@ -560,10 +562,14 @@ export class Node implements ClusterNode {
     // Those who wait already are waiting for the newest.
     this.#recentRead.resolve(ready.promise);
     this.#recentRead = ready;
+    this.#isRecentRead = false;
     for (let pauseMs = 100; !signal.aborted && this.#recentRead === ready; pauseMs = Math.min(5000, pauseMs * 2)) {
       try {
         const read = await readRecent(link.get(), upTo, signal);
-        if (this.#recentRead === ready) this.#recent.merge(read);
+        if (this.#recentRead === ready) {
+          this.#recent.merge(read);
+          this.#isRecentRead = true;
+        }
         return ready.resolve();
       } catch (error) {
         if (!signal.aborted) logger.warn('recent-changes-unread', { reason: messageOf(error) });

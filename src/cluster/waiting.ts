@@ -2,6 +2,9 @@ import { setImmediate as nextTick } from 'node:timers/promises';
 import { type Clock, UnavailableError } from '../base/index.ts';
 import type { Position } from '../tree/index.ts';
 
+/** Reason of an abort that nobody looks at; without one, each abort would make an error with its stack. */
+export const DONE = Symbol('done');
+
 /**
  * The promise's outcome, or `UnavailableError` after `ms`. What the promise does after that is ignored: it is for questions
  * that may be asked again.
@@ -15,7 +18,7 @@ export async function withinMs<T>(clock: Clock, ms: number, promise: Promise<T>,
   try {
     return await Promise.race([promise, late]);
   } finally {
-    timer.abort();
+    timer.abort(DONE);
   }
 }
 

@@ -56,10 +56,22 @@ interface Compiled {
 
 /** Finds routes. Literal segments win over variable ones, whatever the order of the table. */
 export class Router {
-  readonly #compiled: readonly Compiled[];
+  /** By their first segment where it is a plain word; each list holds all routes that a path with it may be for, in order. */
+  readonly #byWord = new Map<string, readonly Compiled[]>();
+  /** For paths that begin with no such word. */
+  readonly #others: readonly Compiled[];
 
   constructor(routes: readonly Route[]) {
-    this.#compiled = routes.map(compile).sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : 0));
+    const compiled = routes.map(compile).sort((a, b) => (a.rank < b.rank ? -1 : a.rank > b.rank ? 1 : 0));
+    const word = ({ route }: Compiled) =>
+      route.keepExtension ? undefined : /^\/([a-z-]+)(?=\/|$)/.exec(route.path)?.[1];
+    for (const first of new Set(compiled.map(word)))
+      if (first !== undefined)
+        this.#byWord.set(
+          first,
+          compiled.filter((each) => word(each) === undefined || word(each) === first),
+        );
+    this.#others = compiled.filter((each) => word(each) === undefined);
   }
 
   /**
@@ -75,7 +87,7 @@ export class Router {
     const allowed: Method[] = [];
     let found: Matched | undefined;
     let pattern: string | undefined;
-    for (const compiled of this.#compiled) {
+    for (const compiled of this.#byWord.get(cut.segments[0] ?? '') ?? this.#others) {
       const { route } = compiled;
       const literal = route.isFile ? raw.map((segment) => decodeSegment(segment, { plusIsSpace: false })) : decoded;
       const params = matchSegments(compiled, route.keepExtension ? literal : cut.segments);

@@ -2,7 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { type Clock, type Logger, messageOf, UnavailableError, UncertainError, UserError } from '../base/index.ts';
+import {
+  type Clock,
+  type Logger,
+  messageOf,
+  randomHex,
+  UnavailableError,
+  UncertainError,
+  UserError,
+} from '../base/index.ts';
 import { type ClusterNode, NotPrimaryError } from '../cluster/index.ts';
 import type { DataAccess } from '../data/index.ts';
 import { registerOgc } from '../ogc/index.ts';
@@ -212,9 +220,7 @@ function isEncrypted(request: IncomingMessage): boolean {
 /** The client's own id where it sends a plausible one, so that its log and ours can be put side by side. */
 function requestId(request: { headers: IncomingMessage['headers'] }): string {
   const given = request.headers['x-request-id'];
-  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given)
-    ? given
-    : randomBytes(9).toString('base64url');
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomHex(8);
 }
 
 /** What no room has answered itself. The log hears of our own bugs in full; the client hears an id to ask about. */

@@ -1,5 +1,5 @@
 /** W3C Trace Context, level 1: https://www.w3.org/TR/trace-context/ */
-import { randomBytes } from 'node:crypto';
+import { randomHex } from '../base/index.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -19,12 +19,12 @@ const SAMPLED = '01';
 export function spanOf(traceparent: unknown): string {
   const [, version, trace, parent, flags, more] =
     (typeof traceparent === 'string' && TRACEPARENT.exec(traceparent)) || [];
-  const span = randomBytes(8).toString('hex');
+  const span = randomHex(8);
   const valid =
     trace !== undefined &&
     version !== 'ff' &&
     (version !== '00' || more === undefined) &&
     !/^0+$/.test(trace) &&
     !/^0+$/.test(parent!);
-  return valid ? `00-${trace}-${span}-${flags}` : `00-${randomBytes(16).toString('hex')}-${span}-${SAMPLED}`;
+  return valid ? `00-${trace}-${span}-${flags}` : `00-${randomHex(16)}-${span}-${SAMPLED}`;
 }

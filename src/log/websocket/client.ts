@@ -21,7 +21,7 @@ import { Connection } from './connection.ts';
 import { type ClusterSecrets, DEFAULT_GROUP, secretsOf } from './handshake.ts';
 import { Transfers } from './transfers.ts';
 import { parseLogUrl } from './url.ts';
-import { bytesOf, type Reply, type Request } from './wire.ts';
+import { bytesOf, CREDIT_BYTES, type Reply, type Request } from './wire.ts';
 
 /** Knows where a log is that may move. */
 export interface LogFinder {
@@ -116,8 +116,14 @@ class WebSocketLog implements ChangeLog {
       if (signal.aborted) return;
       if (connection === undefined) throw new LogClosedError();
       const from = at;
-      const credit = (reply: Reply, id: number) =>
-        reply.kind === 'records' && connection.send({ kind: 'credit', id, bytes: bytesOf(reply.records) });
+      let consumed = 0;
+      const credit = (reply: Reply, id: number) => {
+        if (reply.kind === 'records') consumed += bytesOf(reply.records);
+        // Not for each: a small record's thanks would cost both ends more than the record.
+        if (consumed < CREDIT_BYTES) return;
+        connection.send({ kind: 'credit', id, bytes: consumed });
+        consumed = 0;
+      };
       try {
         for await (const reply of connection.stream((id) => ({ kind: 'read', id, position: from }), either, credit)) {
           if (reply.kind !== 'records') throw unexpected(reply);

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 
-/** Sends messages so that those of one turn of the event loop leave together. */
+/** Sends messages so that those which one event brought about leave together: after it, and before anything else is done. */
 export class Outlet {
   readonly #socket: WebSocket;
   readonly #stream: Duplex | undefined;
@@ -18,7 +18,7 @@ export class Outlet {
     if (!this.#corked && this.#stream !== undefined) {
       this.#corked = true;
       this.#stream.cork();
-      setImmediate(() => {
+      process.nextTick(() => {
         this.#corked = false;
         this.#stream!.uncork();
       });

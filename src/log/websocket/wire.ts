@@ -19,6 +19,8 @@ export const PROTOCOL = 2;
 export const DEFAULT_PATH = '/geoserver/cluster/log';
 /** Bytes of records that may be on their way to one reader. */
 export const READ_WINDOW_BYTES = 4 * 1024 * 1024;
+/** A reader gives credit back once it has taken in so much; well below the window, so that it never holds up the sender. */
+export const CREDIT_BYTES = READ_WINDOW_BYTES / 8;
 /** What a message may be longer than the record in it. */
 export const MESSAGE_OVERHEAD_BYTES = 64 * 1024;
 
