@@ -9,7 +9,7 @@ const at = (n: number) => n as Position;
 test('a change is found by its id, with its place and purpose', () => {
   const recent = new RecentChanges(at(0));
   recent.add(at(3), [change('x'), change('y')]);
-  assert.deepEqual(recent.find('y'), { position: 3, by: 'admin', why: 'PUT y' });
+  assert.deepEqual(recent.find('y'), { position: 3, by: 'admin', why: 'PUT y', node: 'a' });
   assert.equal(recent.find('z'), undefined);
 });
 
