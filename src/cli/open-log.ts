@@ -3,9 +3,11 @@ import { type Logger, UserError } from '../base/index.ts';
 import {
   type ChangeLog,
   type ClusterSecrets,
+  isNatsUrl,
   isPostgresUrl,
   type LogFinder,
   openEmbeddedLog,
+  openNatsLog,
   openPostgresLog,
   openWebSocketLog,
   serveLog,
@@ -32,6 +34,7 @@ export interface LogParts {
 /** Opens the log that the URL names; one that this process holds is offered to the other nodes at the node's own port. */
 export async function openLog(options: ServeOptions, parts: LogParts): Promise<ChangeLog> {
   const { door, tls, clusterDir, name, url, logger, closers } = parts;
+  if (isNatsUrl(options.log)) return openOnNats(options, parts);
   // There the nodes do not know each other by a secret: who has the right to the tables is of the cluster.
   if (isPostgresUrl(options.log) && options.discovery !== 'multicast')
     return openInPostgres(options.log, options, parts);
@@ -68,6 +71,19 @@ export async function openLog(options: ServeOptions, parts: LogParts): Promise<C
   return log;
 }
 
+/** Its servers say who may come in, and all nodes have its address: neither the cluster's secret nor discovery has a part in it. */
+function openOnNats(options: ServeOptions, { tls, name, logger, closers }: LogParts): ChangeLog {
+  const { log: url, group } = options;
+  if (options.discovery === 'multicast')
+    logger.warn('setting-without-effect', { key: 'discovery', reason: 'the log is on NATS, whose servers are named' });
+  const reread = () => tls.reread();
+  process.on('SIGHUP', reread);
+  closers.push(() => process.off('SIGHUP', reread));
+  const log = openNatsLog({ url, group, tls: tls.client, name, logger });
+  closers.push(() => log.close());
+  return log;
+}
+
 async function openAt(
   place: string | LogFinder,
   options: ServeOptions,
@@ -95,7 +111,7 @@ async function openAt(
     throw new UserError(
       400,
       'unknown-log',
-      `--log ${withoutSecrets(place)}: this is no log that can be followed; use embedded:, ws://host:port, failover:(ws://a:port,ws://b:port) or postgres://user@host/database`,
+      `--log ${withoutSecrets(place)}: this is no log that can be followed; use embedded:, ws://host:port, failover:(ws://a:port,ws://b:port), postgres://user@host/database or nats://host:port`,
     );
   const log = openWebSocketLog({ url: place, secret, group, tls: tls.client, name, logger });
   closers.push(() => log.close());

@@ -100,7 +100,7 @@ export const SERVE_OPTIONS: OptionTable = {
     flags: '--log <url>',
     env: 'GRATICULE_LOG',
     description:
-      'log of the cluster: embedded: (held by this node), ws://host:port of the node that holds it (wss:// with TLS), failover:(ws://a,ws://b), or postgres://user@host/database',
+      'log of the cluster: embedded: (held by this node), ws://host:port of the node that holds it (wss:// with TLS), failover:(ws://a,ws://b), postgres://user@host/database, or nats://a:4222,b:4222',
     default: 'embedded:',
   },
   group: {

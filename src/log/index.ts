@@ -11,6 +11,7 @@ export {
   type MemoryLog,
   memoryLog,
 } from './memory.ts';
+export { isNatsUrl, type NatsLogOptions, openNatsLog, parseNatsUrl } from './nats/index.ts';
 export { isPostgresUrl, openPostgresLog, type PostgresLogOptions } from './postgres/index.ts';
 export {
   CHANNEL_PROTOCOL,

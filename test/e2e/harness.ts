@@ -118,6 +118,8 @@ export interface NodeOptions {
   readonly role?: 'both' | 'replica';
   /** Port of the node that holds the log; absent: this one does; `unknown`: it is not told. */
   readonly logPort?: number | 'unknown';
+  /** URL of a log that no node holds. */
+  readonly log?: string;
   readonly dataDir?: string;
   readonly more?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
@@ -140,10 +142,12 @@ export class TestNode {
   }
 
   #start(): Program {
-    const { name, port, role, logPort, more, env } = this.#options;
+    const { name, port, role, logPort, log, more, env } = this.#options;
     const args = ['serve', '--data-dir', this.dataDir, '--port', String(port), '--host', '127.0.0.1', '--name', name];
     args.push('--url', this.url, '--role', role ?? 'both', '--render-processes', '1');
-    if (logPort !== 'unknown') args.push('--log', logPort === undefined ? 'embedded:' : `ws://localhost:${logPort}`);
+    if (log !== undefined) args.push('--log', log);
+    else if (logPort !== 'unknown')
+      args.push('--log', logPort === undefined ? 'embedded:' : `ws://localhost:${logPort}`);
     args.push(...(more ?? []));
     return new Program(args, { env: { GRATICULE_CLUSTER_SECRET: SECRET, GEOSERVER_ADMIN_PASSWORD: PASSWORD, ...env } });
   }

@@ -119,6 +119,7 @@ export function normalized(key: SettingKey, text: string): string {
 export function withoutSecrets(text: string): string {
   return text
     .replace(/(postgres(?:ql)?:\/\/)[^\s]*@/gi, '$1')
+    .replace(/((?:nats|tls):\/\/)[^\s?]*@/gi, '$1')
     .replace(/\/\/[^/\s()]*@/g, '//')
     .replace(/([?&][^=&\s()]*(?:password|secret)[^=&\s()]*=)[^&\s),]*/gi, '$1');
 }

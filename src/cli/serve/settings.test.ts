@@ -184,6 +184,9 @@ test('no secret of a broker’s URL is shown', () => {
     ['postgres://u:p@h/db?sslmode=require&password=x', 'postgres://h/db?sslmode=require&password='],
     ['postgres://u:p,w@a:1,b:2/db', 'postgres://a:1,b:2/db'],
     ['postgresql://u:p@w/x@a/db', 'postgresql://a/db'],
+    ['nats://u:p@a:4222,b:4222?replicas=3', 'nats://a:4222,b:4222?replicas=3'],
+    ['nats://u:p@a,nats://u:p@b', 'nats://b'],
+    ['tls://t0ken@a', 'tls://a'],
     ['failover:(tcp://a)?jms.userName=me&jms.password=x', 'failover:(tcp://a)?jms.userName=me&jms.password='],
   ];
   for (const [url, shown] of table) assert.equal(withoutSecrets(url), shown);

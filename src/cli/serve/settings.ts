@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { UserError } from '../../base/index.ts';
-import { DEFAULT_DISCOVERY_ADDRESS, DEFAULT_GROUP, isPostgresUrl } from '../../log/index.ts';
+import { DEFAULT_DISCOVERY_ADDRESS, DEFAULT_GROUP, isNatsUrl, isPostgresUrl } from '../../log/index.ts';
 import { DISCOVERED_LOG } from '../find-log.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import { normalized, SETTING_KEYS, settingKey, switchOf, withoutSecrets } from './keys.ts';
@@ -118,7 +118,7 @@ export function resolveSettings(input: SettingsInput): Settings {
       throw new UserError(
         400,
         'unknown-log',
-        `brokerURL=${withoutSecrets(broker)} is no log that can be followed, and embeddedBroker=disabled says that this node holds none: set brokerURL (or --log) to ws://host:port of a node that does, to failover:(ws://a:port,ws://b:port), or to postgres://user@host/database`,
+        `brokerURL=${withoutSecrets(broker)} is no log that can be followed, and embeddedBroker=disabled says that this node holds none: set brokerURL (or --log) to ws://host:port of a node that does, to failover:(ws://a:port,ws://b:port), to postgres://user@host/database, or to nats://host:port`,
       );
     warnings.push({
       event: 'setting-without-effect',
@@ -147,7 +147,13 @@ export function environmentSettings(
     if (variable === undefined) continue;
     let value = env[variable]!.trim();
     // A list without the word is what the image puts into `failover:(...)`.
-    if (variable === 'BROKER_URL' && value.includes(',') && !value.startsWith('failover:') && !isPostgresUrl(value))
+    if (
+      variable === 'BROKER_URL' &&
+      value.includes(',') &&
+      !value.startsWith('failover:') &&
+      !isPostgresUrl(value) &&
+      !isNatsUrl(value)
+    )
       value = `failover:(${value})`;
     found.set(key.name, { value, variable });
   }
@@ -163,7 +169,7 @@ export function clusterFolder(given: ServeOptions, source: 'command line' | 'env
 
 /** Whether this is a log that can be followed here, by its form. */
 export function isFollowable(url: string): boolean {
-  return /^(?:wss?:\/\/|embedded:?$|failover:\(?wss?:\/\/)/.test(url) || isPostgresUrl(url);
+  return /^(?:wss?:\/\/|embedded:?$|failover:\(?wss?:\/\/)/.test(url) || isPostgresUrl(url) || isNatsUrl(url);
 }
 
 export function holdsLog(url: string): boolean {
@@ -179,7 +185,7 @@ function logOf(get: (key: string) => string | undefined): string | undefined {
     throw new UserError(
       400,
       'no-log',
-      'embeddedBroker=disabled, and brokerURL is empty: set brokerURL (or --log) to ws://host:port of the node that holds the log, or to postgres://user@host/database',
+      'embeddedBroker=disabled, and brokerURL is empty: set brokerURL (or --log) to ws://host:port of the node that holds the log, to postgres://user@host/database or nats://host:port',
     );
   return embedded === true ? 'embedded:' : undefined;
 }

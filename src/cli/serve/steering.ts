@@ -435,7 +435,7 @@ export class Steering implements ClusterSettings {
       throw new UserError(
         400,
         'unknown-log',
-        `brokerURL=${withoutSecrets(broker)} is no log that can be followed: ws://host:port, failover:(ws://a:port,ws://b:port), postgres://user@host/database, or nothing for one that this node holds. Nothing was changed`,
+        `brokerURL=${withoutSecrets(broker)} is no log that can be followed: ws://host:port, failover:(ws://a:port,ws://b:port), postgres://user@host/database, nats://host:port, or nothing for one that this node holds. Nothing was changed`,
       );
     return warnings;
   }

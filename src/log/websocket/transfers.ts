@@ -2,16 +2,14 @@ import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { systemClock, UnavailableError } from '../../base/index.ts';
+import { UnavailableError } from '../../base/index.ts';
 import type { ContentHash, Position } from '../../tree/index.ts';
 import type { BlobInfo, BlobSource, SnapshotBody } from '../change-log.ts';
-import { BlobMismatchError, LogClosedError } from '../errors.ts';
+import { BlobMismatchError } from '../errors.ts';
+import { Patience } from '../patience.ts';
 import { type GetRequest, type PutRequest, TransferLink, type TransferReply } from './transfer.ts';
 import { unpackError } from './wire.ts';
 
-/** A blob's transfer that breaks off is continued, and given up when nothing has come through for so long. */
-const PATIENCE_MS = 20_000;
-const RETRY_MS = { first: 50, most: 1000 };
 /** Hashes in one message. */
 const REMOVE_BATCH = 10_000;
 /** A connection that is done is kept for the next transfer. */
@@ -192,32 +190,6 @@ export class Transfers {
       link.close();
     }, IDLE.ms).unref();
     this.#idle.push({ link, timer });
-  }
-}
-
-/** How long a transfer that breaks off is begun again. */
-class Patience {
-  readonly #closing: AbortSignal;
-  #untilMs = performance.now() + PATIENCE_MS;
-  #pauseMs = RETRY_MS.first;
-
-  constructor(closing: AbortSignal) {
-    this.#closing = closing;
-  }
-
-  /** Something has come through. */
-  refresh(): void {
-    this.#untilMs = performance.now() + PATIENCE_MS;
-    this.#pauseMs = RETRY_MS.first;
-  }
-
-  /** Waits a little before the next try. @throws the error, when another try is of no use */
-  async bear(error: unknown): Promise<void> {
-    if (this.#closing.aborted) throw new LogClosedError();
-    const mayPass = error instanceof UnavailableError && error.code === 'log-unreachable';
-    if (!mayPass || performance.now() > this.#untilMs) throw error;
-    await systemClock.sleep(this.#pauseMs, this.#closing).catch(() => {});
-    this.#pauseMs = Math.min(2 * this.#pauseMs, RETRY_MS.most);
   }
 }
 
