@@ -44,31 +44,62 @@ function findBinaries(): string | undefined {
   return folders.find((folder) => existsSync(path.join(folder, 'initdb')) && existsSync(path.join(folder, 'postgres')));
 }
 
-/** @param settings  further settings of the server, by name */
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<Postgres> {
+/**
+ * @param settings  further settings of the server, by name
+ * @param primary   the server that this one is a standby of, with everything that it has
+ */
+export async function startPostgres(
+  settings: Readonly<Record<string, string>> = {},
+  primary?: Postgres,
+): Promise<Postgres> {
   const binaries = findBinaries();
   if (binaries === undefined) throw new Error(postgresMissing);
   const folder = mkdtempSync(path.join(tmpdir(), 'graticule-pg-'));
   const owner = ownerFor(folder);
   const data = path.join(folder, 'data');
-  execFileSync(
-    path.join(binaries, 'initdb'),
-    [
-      '-D',
-      data,
-      '-U',
-      USER,
-      '-A',
-      'trust',
-      '-E',
-      'UTF8',
-      '--locale=C.UTF-8',
-      '--no-sync',
-      '--no-instructions',
-      '--wal-segsize=1',
-    ],
-    { ...owner, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
-  );
+  const [program, args] =
+    primary === undefined
+      ? [
+          'initdb',
+          [
+            '-D',
+            data,
+            '-U',
+            USER,
+            '-A',
+            'trust',
+            '-E',
+            'UTF8',
+            '--locale=C.UTF-8',
+            '--no-sync',
+            '--no-instructions',
+            '--wal-segsize=1',
+          ],
+        ]
+      : [
+          'pg_basebackup',
+          [
+            '-D',
+            data,
+            '-U',
+            USER,
+            '-h',
+            primary.host,
+            '-p',
+            String(primary.port),
+            '-R',
+            '-X',
+            'stream',
+            '-c',
+            'fast',
+            '--no-sync',
+          ],
+        ];
+  execFileSync(path.join(binaries, program as string), args as string[], {
+    ...owner,
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   const port = await freePort();
   let server = await launch();
   let template: Promise<string> | undefined;

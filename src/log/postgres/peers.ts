@@ -6,6 +6,7 @@ import type { Tables } from './schema.ts';
 import type { Sessions } from './sessions.ts';
 
 const PAUSE_MS = 500;
+const GATHER_MS = 100;
 /** Nodes that were not heard of for so many times the usual are removed from the table. */
 const KEPT_TIMES = 10;
 
@@ -71,6 +72,8 @@ export class Peers {
       }
       await Promise.race([woken, systemClock.sleep(Math.max(1, leftMs), either).catch(() => {})]);
       enough.abort();
+      // Many nodes speak at about the same time: one look takes in all of them.
+      await systemClock.sleep(GATHER_MS, either).catch(() => {});
     }
     if (!signal.aborted) throw new LogClosedError();
   }

@@ -11,7 +11,7 @@ import { type Postgres, postgresMissing, startPostgres } from '../../../test/ser
 import { type Logger, silentLogger } from '../../base/index.ts';
 import { START } from '../../tree/index.ts';
 import type { ChangeLog } from '../change-log.ts';
-import { at, body, fill, range, status, take, testBlob, texts } from '../contract/testing.ts';
+import { appendTimes, at, body, fill, range, status, take, testBlob, texts } from '../contract/testing.ts';
 import { until } from '../contract.ts';
 import { LogRefusedError } from '../errors.ts';
 import { openPostgresLog, type PostgresLogOptions } from './index.ts';
@@ -159,6 +159,52 @@ describe('a node in front of PostgreSQL', { skip: postgresMissing }, () => {
     for (const result of results) if (result.kind === 'head-moved') assert.equal(result.head, 1);
   });
 
+  it('writes of a batch what it says, whatever its rivals do', async () => {
+    const own = await server.createDatabase();
+    const rivals = range(1, 4).map(() => open(at127('test', own)));
+    const expected: string[] = [];
+    for (let round = 0; round < 25; round++) {
+      const base = expected.length;
+      // Of different lengths: where a shorter one was faster, the end of a longer one has no rival.
+      const asked = rivals.flatMap((log, r) =>
+        range(0, 2 ** (r + 1) - 1).map(async (n) => {
+          const text = `${round} ${r} ${n}`;
+          const result = await log.append(at(base + n), body(text));
+          if (result.kind === 'appended') expected[result.position - 1] = text;
+          else assert.notEqual(result.head, base + n);
+        }),
+      );
+      await Promise.all(asked);
+      assert.ok(expected.length > base);
+      assert.equal(await rivals[0]!.head(), expected.length);
+    }
+    assert.deepEqual(texts(await take(rivals[1]!, START, expected.length)), expected);
+  });
+
+  it('gives no place twice, not even one that was trimmed while an append stood still', async () => {
+    const own = await server.createDatabase();
+    const log = open(at127('test', own, '?schema=slow'), { tidyEveryMs: 20, graceMs: 0 });
+    const rival = open(at127('test', own, '?schema=slow'), { tidyEveryMs: 20, graceMs: 0 });
+    await log.append(START, body('first'));
+    await admin(
+      `CREATE FUNCTION stand_still() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN IF NEW.body = 'slow'::bytea THEN PERFORM pg_sleep(1); END IF; RETURN NEW; END $$;
+       CREATE TRIGGER stand_still BEFORE INSERT ON slow.record FOR EACH ROW EXECUTE FUNCTION stand_still()`,
+      own,
+    );
+    const slow = log.append(at(1), body('slow'));
+    await until(
+      async () => (await admin(`SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'`, own)).length > 0,
+      'the append to stand still',
+    );
+    assert.deepEqual(await rival.append(at(1), body('fast')), { kind: 'appended', position: 2 });
+    await rival.putSnapshot(at(2), Readable.from([Buffer.from('x')]));
+    await rival.trim(at(2));
+    assert.deepEqual(await slow, { kind: 'head-moved', head: 2 });
+    assert.deepEqual(await rival.append(at(2), body('third')), { kind: 'appended', position: 3 });
+    assert.deepEqual(texts(await take(log, at(2), 1)), ['third']);
+  });
+
   it('waits for the disk whatever the server’s default is, and says what it promises', async () => {
     await admin(`ALTER DATABASE ${database} SET synchronous_commit = off`);
     const log = open(at127('test', database, '?application_name=looked-at'));
@@ -199,6 +245,44 @@ describe('a node in front of PostgreSQL', { skip: postgresMissing }, () => {
       );
     } finally {
       await readOnly.stop();
+    }
+  });
+
+  it('follows a failover to a standby, and nothing that was acknowledged is lost', async () => {
+    const primary = await startPostgres();
+    const standby = await startPostgres({}, primary);
+    try {
+      const ask = async (which: Postgres, sql: string) => {
+        const client = new pg.Client(which.url('postgres'));
+        await client.connect();
+        const { rows } = await client.query(sql).finally(() => client.end());
+        return rows[0];
+      };
+      // An acknowledged commit is on both.
+      await ask(primary, `ALTER SYSTEM SET synchronous_standby_names = '*'`);
+      await ask(primary, 'SELECT pg_reload_conf()');
+      await until(
+        () => ask(primary, 'SELECT count(*)::int AS n FROM pg_stat_replication').then(({ n }) => n === 1),
+        'the standby',
+      );
+      const url = `postgres://test@127.0.0.1:${standby.port},127.0.0.1:${primary.port}/postgres?target_session_attrs=primary`;
+      const [writer, reader] = [open(url), open(url)];
+      const total = 150;
+      const reading = take(reader, START, total);
+      let failover: Promise<unknown> | undefined;
+      const written = await appendTimes(writer, 'w', total, (n) => {
+        if (n === 50) failover = primary.kill('SIGKILL').then(() => ask(standby, 'SELECT pg_promote()'));
+      });
+      await failover;
+      assert.deepEqual(
+        texts(await reading),
+        written.map(([, text]) => text),
+      );
+      // Signs of life are not kept, and begin anew.
+      await writer.announce(status('a', 1));
+    } finally {
+      await standby.stop();
+      await primary.stop();
     }
   });
 
