@@ -1,6 +1,6 @@
 import { type Clock, type Logger, messageOf } from '../base/index.ts';
 import type { CatalogView, Draft } from '../catalog/index.ts';
-import type { ContentHash, Store, TreePath } from '../tree/index.ts';
+import { type ContentHash, contentHash, type Store, type Tree, type TreePath } from '../tree/index.ts';
 import type { Origin, WriteRequest, Written } from './types.ts';
 
 /** A file that somebody changed in a data directory, by hand. */
@@ -15,11 +15,18 @@ export interface Edit {
 /** Reads what was changed since the tree was written. */
 export async function findEdits(store: Store): Promise<readonly Edit[]> {
   const { changed, added, removed } = await store.drift();
-  return [...changed, ...added, ...removed].sort().map((path) => editOf(store, path, store.tree.stat(path)?.hash));
+  return editsOf(store, [...changed, ...added, ...removed].sort(), store.tree);
 }
 
-export function editOf(store: Store, path: TreePath, before: ContentHash | undefined): Edit {
-  return { path, before, bytes: store.readDisk(path) };
+/**
+ * What files are now, of those that were found to differ. One that is what it was is no edit: a moment ago the disk could not read it.
+ *
+ * @param before  what they should be
+ */
+export function editsOf(store: Store, paths: readonly TreePath[], before: Pick<Tree, 'stat'>): readonly Edit[] {
+  return paths
+    .map((path) => ({ path, before: before.stat(path)?.hash, bytes: store.readDisk(path) }))
+    .filter((edit) => (edit.bytes && contentHash(edit.bytes)) !== edit.before);
 }
 
 /** The change that makes everybody's files what this directory holds by now; its result is what differed. */

@@ -13,7 +13,7 @@ import {
 } from '../tree/index.ts';
 import { withItsBlobs } from './blobs.ts';
 import type { Divergences } from './divergences.ts';
-import { type Edit, editOf } from './edits.ts';
+import { type Edit, editsOf } from './edits.ts';
 import { latestSnapshot, logIdOf, RefusedError, recordAfter } from './origin.ts';
 import { rebuild } from './rebuild.ts';
 import type { Role } from './types.ts';
@@ -257,7 +257,7 @@ export class Joining {
       return this.#begin(log);
     }
     const { snapshot, differing, tree } = await rebuild({ log, store, logId: this.logId, upTo: head, signal });
-    const edits = differing.map((path) => editOf(store, path, tree.stat(path)?.hash));
+    const edits = editsOf(store, differing, tree);
     await this.#restore(snapshot, this.#aside());
     logger.warn('log-behind', { position, head, differing: differing.length, paths: differing.slice(0, 100) });
     onEdits(edits, why);
@@ -322,7 +322,7 @@ export class Joining {
       );
     // The log may have no state as old as ours: then a file that differs was edited, or is only out of date. Nobody can tell.
     const isOurs = snapshot.position === position;
-    const edits = isOurs ? differing.map((path) => editOf(store, path, tree.stat(path)?.hash)) : [];
+    const edits = isOurs ? editsOf(store, differing, tree) : [];
     const aside = this.#aside();
     await this.#restore(snapshot, aside);
     divergences.mended(differing, aside);

@@ -105,6 +105,28 @@ describe('files changed by hand', () => {
     assert.equal(readFileSync(`${aside}/x`, 'utf8'), 'edited');
   });
 
+  it('are published without files that the disk could not read for a moment', async () => {
+    const a = await cluster.start('a', { files: { x: '1', y: '2', z: '3' } });
+    const b = await cluster.start('b');
+    await b.node.close();
+    writeFileSync(path.join(b.dataDir, 'z'), 'edited');
+    let failures = 0;
+    const system: FileSystem = {
+      ...nodeFileSystem,
+      readSync(file, bytesMax) {
+        if (!file.endsWith('/b/x') || failures++ > 0) return nodeFileSystem.readSync(file, bytesMax);
+        throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' });
+      },
+    };
+    const back = await cluster.start('b', { system });
+    await until('it is published', () => back.events.some(({ event }) => event === 'edits-published'));
+    assert.ok(failures > 0, 'the disk failed');
+    const published = back.events.find(({ event }) => event === 'edits-published');
+    assert.deepEqual(published?.facts.paths, ['z']);
+    await a.node.catchUp();
+    assert.deepEqual([read(a.node, 'x'), read(a.node, 'z')], ['1', 'edited']);
+  });
+
   it('keep a node from starting where the operator wants to look first, and nothing is touched', async () => {
     await cluster.start('a', { files: { x: '1', z: '3' } });
     const b = await cluster.start('b');
