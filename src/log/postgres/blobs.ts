@@ -188,7 +188,7 @@ export class Blobs {
 
   /** @returns whether it was stored; if not, it may have been before, or the blob is no longer ours */
   async #store(hash: ContentHash, upload: Upload, start: number, chunk: Buffer): Promise<boolean> {
-    const { sessions, tables, chunkWaitMs } = this.#parts;
+    const { sessions, tables, slots, chunkWaitMs } = this.#parts;
     const statement = {
       name: 'store',
       text: `WITH mine AS (
@@ -198,7 +198,7 @@ export class Blobs {
       values: [hash, upload.holder, start, chunk, chunk.length],
     };
     try {
-      const rows = await sessions.askOnce(statement, chunkWaitMs);
+      const rows = await slots.run(() => sessions.askOnce(statement, chunkWaitMs));
       upload.failingSinceMs = undefined;
       return rows.length > 0;
     } catch (error) {

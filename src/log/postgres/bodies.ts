@@ -17,12 +17,35 @@ const REMOVED_CHUNKS = 32;
 export interface BodyParts {
   readonly sessions: Sessions;
   readonly tables: Tables;
+  readonly slots: Slots;
   /** For one chunk, in milliseconds. */
   readonly chunkWaitMs: number;
   /** For how long a body stays that is no longer part of the log, so that whoever is reading it comes to its end. */
   readonly graceMs: number;
   /** Aborted, with the reason, when the log is closed. */
   readonly closing: AbortSignal;
+}
+
+/** Chunks that are on their way at a time: transfers leave connections for everything else, and wait for each other in turn. */
+export class Slots {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(slots: number) {
+    this.#free = slots;
+  }
+
+  async run<T>(step: () => Promise<T>): Promise<T> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await step();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free++;
+      else next();
+    }
+  }
 }
 
 /** Tries again while the log cannot be reached, for some time. */
@@ -62,7 +85,7 @@ export async function* chunksOf(body: Readable, closing: AbortSignal): AsyncGene
 
 /** The bytes of a stored body. @throws UnavailableError  it cannot be reached for long, or was removed meanwhile */
 export async function* readBody(
-  { sessions, tables, chunkWaitMs, closing }: BodyParts,
+  { sessions, tables, slots, chunkWaitMs, closing }: BodyParts,
   body: string,
   from: number,
   size: number,
@@ -74,7 +97,7 @@ export async function* readBody(
         WHERE body = $1 AND start <= $2::bigint ORDER BY start DESC LIMIT 1`,
       values: [body, at],
     };
-    const [row] = await persist(() => sessions.ask(statement, chunkWaitMs), closing);
+    const [row] = await persist(() => slots.run(() => sessions.ask(statement, chunkWaitMs)), closing);
     const bytes = row?.bytes as Buffer | undefined;
     if (bytes === undefined || bytes.length === 0)
       throw new UnavailableError('blob-gone', 'the log has removed these bytes while they were read');

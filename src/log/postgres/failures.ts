@@ -18,12 +18,17 @@ export interface Circumstances {
   readonly schema: string;
 }
 
+/** SQLSTATEs, or their classes, of errors that end a statement and never the connection. */
+const STATEMENT_ERRORS = /^(?:0A|22|23|25006|25P02|3F|40|42|54|55|57014)/;
+
 /**
- * Whether PostgreSQL says that it did not carry out the statement. It cannot be known when the server broke the connection off:
- * a commit may have been on its way.
+ * Whether PostgreSQL says that it did not carry out the statement, and goes on with the session. It cannot be known when the server broke
+ * the connection off: a commit may have been on its way. Servers translate the word `ERROR`; then the code decides, where it can.
  */
 export function isDefinite(error: unknown): error is pg.DatabaseError {
-  return error instanceof pg.DatabaseError && error.severity === 'ERROR';
+  if (!(error instanceof pg.DatabaseError)) return false;
+  const { severity, code = '' } = error;
+  return severity === 'ERROR' || (severity !== 'FATAL' && severity !== 'PANIC' && STATEMENT_ERRORS.test(code));
 }
 
 /** A failure in terms of the log: refused, with the remedy, or unavailable. */

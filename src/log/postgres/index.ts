@@ -20,7 +20,7 @@ import { PEER_TTL_MS } from '../peers.ts';
 import { DEFAULT_GROUP } from '../websocket/index.ts';
 import { Appender, currentHead } from './appender.ts';
 import { Blobs } from './blobs.ts';
-import { type BodyParts, removeGarbage } from './bodies.ts';
+import { type BodyParts, removeGarbage, Slots } from './bodies.ts';
 import { listen } from './listener.ts';
 import { Peers } from './peers.ts';
 import { loadPage, markTrimmed, removeTrimmed, trimmedPosition } from './records.ts';
@@ -101,11 +101,13 @@ class PostgresLog implements ChangeLog {
     const limits = { lockMs: answerWaitMs * 0.9, statementMs: Math.max(appendWaitMs, chunkWaitMs) };
     this.#logger = logger;
     this.#tables = tables;
+    // One listens.
+    const most = (place.connections ?? CONNECTIONS) - 1;
     const sessions = new Sessions({
       place,
       schema,
       logger,
-      most: (place.connections ?? CONNECTIONS) - 1,
+      most,
       connectionWaitMs,
       answerWaitMs,
       greet: (session, timeoutMs) => this.#greet(session, group, timeoutMs, limits),
@@ -118,7 +120,14 @@ class PostgresLog implements ChangeLog {
       waitMs: appendWaitMs,
       onAppended: (after, bodies) => this.#appended(after, bodies),
     });
-    this.#parts = { sessions, tables, chunkWaitMs, closing, graceMs: options.graceMs ?? 600_000 };
+    this.#parts = {
+      sessions,
+      tables,
+      slots: new Slots(Math.ceil(most / 3)),
+      chunkWaitMs,
+      closing,
+      graceMs: options.graceMs ?? 600_000,
+    };
     this.#snapshots = new Snapshots(this.#parts);
     this.#blobs = new Blobs(this.#parts);
     this.#peers = new Peers({ sessions, tables, ttlMs: options.peerTtlMs ?? PEER_TTL_MS, closing });

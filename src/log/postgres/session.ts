@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import pg from 'pg';
-import { LostError } from './failures.ts';
+import { isDefinite, LostError } from './failures.ts';
 import type { Encryption } from './tls.ts';
 import type { PostgresPlace, PostgresServer } from './url.ts';
 
@@ -95,7 +95,7 @@ export class Session {
     try {
       return await Promise.race([asked, ended.promise]);
     } catch (error) {
-      if (error instanceof pg.DatabaseError && error.severity === 'ERROR') throw error;
+      if (isDefinite(error)) throw error;
       // Whatever else went wrong: nothing is known of the other end.
       const reason = this.#lost ?? (error as Error);
       this.#end(reason);

@@ -16,7 +16,7 @@ export class Snapshots {
   }
 
   async put(at: Position, source: Readable): Promise<void> {
-    const { sessions, tables, closing, chunkWaitMs } = this.#parts;
+    const { sessions, tables, slots, closing, chunkWaitMs } = this.#parts;
     const body = randomUUID();
     try {
       await sessions.ask({
@@ -29,7 +29,7 @@ export class Snapshots {
           text: `INSERT INTO ${tables.chunk} (body, start, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
           values: [body, size, chunk],
         };
-        await sessions.ask(statement, chunkWaitMs);
+        await slots.run(() => sessions.ask(statement, chunkWaitMs));
         size += chunk.length;
       }
       // False: another one at the same position has just come, and is not to be lost sight of.
