@@ -147,13 +147,20 @@ export class Blobs {
     return { meta: metaIn(message.data), sequence: message.sequence, storedAt: message.storedAt };
   }
 
-  /** Writes what is known about a blob. @returns false: somebody else has, meanwhile */
+  /**
+   * Writes what is known about a blob. With replicas, servers of 2.9 may take two messages at the same time that name the same one
+   * before; so it counts only if it is still the last when both have been decided, and whoever comes later has seen it.
+   *
+   * @returns false: somebody else has, meanwhile
+   */
   async #say(link: Link, hash: ContentHash, meta: Meta, seen: number): Promise<boolean> {
-    const { kind } = await this.#streams.store(link, this.#names.blob(hash), JSON.stringify(meta), {
+    const answer = await this.#streams.store(link, this.#names.blob(hash), JSON.stringify(meta), {
       lastOfSubject: seen,
     });
-    if (kind === 'nobody') throw nobody(link);
-    return kind === 'stored';
+    if (answer.kind === 'nobody') throw nobody(link);
+    if (answer.kind === 'refused') return false;
+    if ((await this.#streams.barrier(link, this.#names.barrier)) === undefined) throw nobody(link);
+    return (await this.#find(link, hash)).sequence === answer.sequence;
   }
 
   /** @returns whether it is there; then it counts as stored now */

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { UnavailableError } from '../../base/index.ts';
+import { systemClock, UnavailableError } from '../../base/index.ts';
 import { LogClosedError } from '../errors.ts';
 import { Patience } from '../patience.ts';
 import type { Channel } from './channel.ts';
 import type { Link } from './link.ts';
 import { type BodyName, lastWord, type Names } from './names.ts';
-import { count, pull } from './pull.ts';
+import { pull } from './pull.ts';
 import type { Stored, Streams } from './streams.ts';
 
 /** Bytes of a part, where the server takes messages of that size. */
@@ -15,6 +15,7 @@ const PART_BYTES = 256 * 1024;
 const OVERHEAD_BYTES = 2048;
 /** Parts that are on their way at once. */
 const WINDOW = 4;
+const WHOLE_TRIES = { most: 5, pauseMs: 100 };
 
 /** A body as the message describes it that says it is whole. */
 export interface Body {
@@ -64,11 +65,21 @@ export class Bodies {
     return this.#streams.store(link, this.#names.part(name, number), bytes, { lastOfSubject: 0 });
   }
 
-  /** Whether all parts are there. */
+  /** Whether all parts are there, in order: two who wrote the same one at the same time may have changed it. */
   async isWhole(link: Link, body: Body): Promise<boolean> {
-    if (body.size === 0) return true;
-    const filter = this.#names.part(body.name, '*');
-    return (await count(this.#streams, link, this.#names.bodies, filter)) === partsOf(body);
+    if ((await this.#streams.barrier(link, this.#names.barrier)) === undefined) throw nobody(link);
+    for (let tries = 1; ; tries++) {
+      let next = 0;
+      let isInOrder = true;
+      for await (const { number, bytes } of this.#headers(link, this.#names.part(body.name, '*'))) {
+        const expected = Math.min(body.partBytes, body.size - next * body.partBytes);
+        if (number !== next++ || bytes !== expected) isInOrder = false;
+      }
+      if (isInOrder && next === partsOf(body)) return true;
+      // A server that only follows the stream's leader may not have seen all of it yet.
+      if (!isInOrder || tries === WHOLE_TRIES.most) return false;
+      await systemClock.sleep(WHOLE_TRIES.pauseMs, this.#channel.closing).catch(() => {});
+    }
   }
 
   /** Removes the parts; never those of a body that somebody may still complete, unless all who could would see it fail. */
@@ -77,17 +88,8 @@ export class Bodies {
   }
 
   /** How many parts of each upload of an owner there are, and their sizes, in the order in which they were stored. */
-  async *listed(link: Link, owner: string): AsyncGenerator<{ name: BodyName; number: number; bytes: number }> {
-    const filter = this.#names.part(`${owner}.*`, '*');
-    for await (const batch of this.#pull(link, { filter, headersOnly: true }))
-      for (const { subject, headers } of batch) {
-        const words = subject.split('.');
-        yield {
-          name: words.slice(-3, -1).join('.') as BodyName,
-          number: Number(words.at(-1)),
-          bytes: Number(headers?.get('Nats-Msg-Size')),
-        };
-      }
+  listed(link: Link, owner: string): AsyncGenerator<{ name: BodyName; number: number; bytes: number }> {
+    return this.#headers(link, this.#names.part(`${owner}.*`, '*'));
   }
 
   /**
@@ -146,6 +148,18 @@ export class Bodies {
         number++;
         if (data.length > skip) yield data.subarray(skip);
         skip = 0;
+      }
+  }
+
+  async *#headers(link: Link, filter: string): AsyncGenerator<{ name: BodyName; number: number; bytes: number }> {
+    for await (const batch of this.#pull(link, { filter, headersOnly: true }))
+      for (const { subject, headers } of batch) {
+        const words = subject.split('.');
+        yield {
+          name: words.slice(-3, -1).join('.') as BodyName,
+          number: Number(words.at(-1)),
+          bytes: Number(headers?.get('Nats-Msg-Size')),
+        };
       }
   }
 

@@ -1,11 +1,12 @@
 /** Three servers, one of which dies: nothing that was acknowledged is lost, and there is one order. */
 import assert from 'node:assert/strict';
+import { buffer } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { type Nats, natsMissing, startNats } from '../../../test/services/nats.ts';
-import { type Position, START } from '../../tree/index.ts';
+import { contentHash, type Position, START } from '../../tree/index.ts';
 import { bytesSource } from '../blob-source.ts';
 import type { ChangeLog } from '../change-log.ts';
-import { appendTimes, persist, range, take, testBlob, text, until } from '../contract/testing.ts';
+import { appendTimes, digestOf, persist, range, take, testBlob, text, until } from '../contract/testing.ts';
 import { openNatsLog } from '../index.ts';
 import { Link } from './link.ts';
 import { namesOf } from './names.ts';
@@ -91,6 +92,36 @@ describe('a log on three NATS servers', { skip: natsMissing, timeout: 120_000 },
     }
   });
 
+  it('a blob that is put while it is removed stays', async () => {
+    const [one, two] = [open(1, 'blobs'), open(2, 'blobs')];
+    await Promise.all([persist(() => one.head()), persist(() => two.head())]);
+    const bytes = Buffer.from('x');
+    const hash = contentHash(bytes);
+    for (let n = 0; n < 60; n++) {
+      await one.putBlob(hash, bytesSource(bytes));
+      let storedAt = '';
+      for await (const batch of one.blobs()) storedAt = batch.at(-1)!.storedAt;
+      const moment = Math.max(Date.parse(storedAt), Date.now()) + 1;
+      await until(() => Date.now() > moment, 'the next moment');
+      const both = [
+        () => two.removeBlobs([hash], new Date(moment).toISOString()),
+        () => one.putBlob(hash, bytesSource(bytes)),
+      ];
+      await Promise.all((n % 2 === 0 ? both : both.reverse()).map((run) => run()));
+      assert.equal((await buffer((await two.getBlob(hash))!)).toString(), 'x');
+    }
+  });
+
+  it('several may put the same blob at once, and go on with what broke off', async () => {
+    const writers = [0, 1, 2].map((first) => open(first, 'blobs'));
+    for (let n = 0; n < 4; n++) {
+      const blob = testBlob(3, { breakAt: 1_500_000 });
+      await assert.rejects(writers[0]!.putBlob(blob.hash, blob), /broke off/);
+      await Promise.all(writers.map((writer) => writer.putBlob(blob.hash, blob)));
+      assert.equal((await digestOf((await writers[1]!.getBlob(blob.hash))!)).hash, blob.hash);
+    }
+  });
+
   it('without a majority nothing is taken, and nothing is told from memory', async () => {
     const log = open(0, 'majority');
     const head = await persist(() => log.head());
@@ -112,7 +143,6 @@ describe('a log on three NATS servers', { skip: natsMissing, timeout: 120_000 },
       60_000,
     );
     const bytes = Buffer.from('afterwards');
-    const { contentHash } = await import('../../tree/index.ts');
     await persist(() => log.putBlob(contentHash(bytes), bytesSource(bytes)));
     assert.equal(await persist(() => log.hasBlob(contentHash(bytes))), true);
   });

@@ -10,6 +10,8 @@ export interface Names {
   readonly bodies: string;
   /** All subjects of that stream. */
   readonly body: string;
+  /** For messages to that stream that are always refused. */
+  readonly barrier: string;
   /** Signs of life; kept nowhere. */
   readonly alive: string;
   /** What says that a blob is there, or that it was removed. */
@@ -34,6 +36,7 @@ export function namesOf(group: string): Names {
     record: `${prefix}.record`,
     bodies: `graticule-${word}-bodies`,
     body: `${prefix}.body.>`,
+    barrier: `${prefix}.body.barrier`,
     alive: `${prefix}.alive`,
     blob: (hash) => `${prefix}.body.blob.${hash}`,
     snapshot: (at) => `${prefix}.body.snapshot.${at}`,

@@ -54,13 +54,6 @@ export async function* pull(
   }
 }
 
-/** How many messages a filter has. */
-export async function count(streams: Streams, link: Link, stream: string, filter: string): Promise<number> {
-  const consumer = await newConsumer(streams, link, stream, { filter });
-  forget(streams, link, stream, consumer.name);
-  return consumer.num_pending;
-}
-
 interface Consumer {
   readonly name: string;
   readonly num_pending: number;

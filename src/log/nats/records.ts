@@ -14,8 +14,6 @@ import type { StreamInfo, Streams } from './streams.ts';
 const BODY_HEADER = 'Graticule-Body';
 /** For the headers of a record that fits into a message. */
 const OVERHEAD_BYTES = 1024;
-/** No record ever stands after this one, so a message that expects it is always refused, with the head. */
-const NEVER = Number.MAX_SAFE_INTEGER;
 const RETRY_MS = 50;
 
 export interface RecordsOptions {
@@ -61,15 +59,13 @@ export class Records {
     return (await sent).answer;
   }
 
-  /** A message that is always refused goes through the stream's own order, so the answer is not older than any append before. */
+  /** Asked in the stream's own order, so the answer is not older than any append before. */
   head(): Promise<Position> {
     return this.#channel.ask(async (link) => {
       const untilMs = performance.now() + this.#options.leaderWaitMs;
       for (;;) {
-        const answer = await this.#streams.store(link, this.#names.record, '', { last: NEVER });
-        if (answer.kind === 'refused') return answer.last as Position;
-        if (answer.kind === 'stored')
-          throw new UnavailableError('log-failed', `${link.server}: it does not compare sequence numbers`);
+        const head = await this.#streams.barrier(link, this.#names.record);
+        if (head !== undefined) return head as Position;
         if (performance.now() > untilMs) throw nobody(link);
         await systemClock.sleep(RETRY_MS, this.#channel.closing).catch(() => {});
       }

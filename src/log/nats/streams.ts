@@ -13,6 +13,7 @@ const CODE = {
   noMessage: 10037,
   wrongLast: [10071, 10070, 10164],
 } as const;
+const NEVER = Number.MAX_SAFE_INTEGER;
 /** A stream that was only just made may be without a leader for a moment. */
 const LEADER_WAIT_MS = { first: 50, all: 8000 };
 
@@ -120,6 +121,19 @@ export class Streams {
     if ((CODE.wrongLast as readonly number[]).includes(err_code))
       return { kind: 'refused', last: Number(/\d+$/.exec(description)?.[0] ?? Number.NaN) };
     throw new ApiError(link.server, err_code, `the message was not stored: ${description}`);
+  }
+
+  /**
+   * Resolves when everything that was sent to a stream before has been decided, with its last sequence number then; undefined
+   * when it is without a leader. No message ever stands after the one that this one expects, so it is always refused, in its turn.
+   *
+   * @param subject  of the stream
+   */
+  async barrier(link: Link, subject: string): Promise<number | undefined> {
+    const answer = await this.store(link, subject, '', { last: NEVER });
+    if (answer.kind === 'stored')
+      throw new UnavailableError('log-failed', `${link.server}: it does not compare sequence numbers`);
+    return answer.kind === 'refused' ? answer.last : undefined;
   }
 
   /** @throws ApiError @throws UnavailableError */
