@@ -18,7 +18,7 @@ function missing(programs: readonly string[]): string | false {
 
 const cases = [
   { name: 'replication', needs: ['etcd'], shows: /visible everywhere p50 +[\d.]+ ms/ },
-  { name: 'scale', needs: ['etcd'], shows: /catching up over 200 changes +[\d.]+ ms/ },
+  { name: 'scale', needs: ['etcd'], shows: /catching up over 200 changes.* [\d.]+ ms/ },
   { name: 'maps', needs: ['ogr2ogr', 'mapserv', 'spawn-fcgi', 'nginx'], shows: /parcels, 50 a map, 256 px +\d+ \/s/ },
 ];
 
