@@ -201,6 +201,16 @@ export async function prepareStreams(
         wanted: place.replicas,
         remedy: `nats stream edit ${name} --replicas ${place.replicas}`,
       });
+    await untilLed(streams, link, name === names.records ? names.record : names.barrier);
+  }
+}
+
+/** A stream that is being made is told of before it has a leader, and requests to it are not answered. Does not wait for ever. */
+async function untilLed(streams: Streams, link: Link, subject: string): Promise<void> {
+  const untilMs = performance.now() + LEADER_WAIT_MS.all;
+  for (let pauseMs = LEADER_WAIT_MS.first; performance.now() < untilMs; pauseMs = Math.min(2 * pauseMs, 1000)) {
+    if ((await streams.barrier(link, subject)) !== undefined) return;
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
 
