@@ -34,6 +34,8 @@ export interface LogContractOptions {
   readonly noticeMs?: number;
   /** Whether bodies are kept elsewhere than in memory. Default: true. */
   readonly streams?: boolean;
+  /** Whether the harness can open another log beside the one. Default: true. */
+  readonly beside?: boolean;
 }
 
 /** What the tests of the contract work on. */

@@ -197,8 +197,9 @@ function renderError(error: unknown, at: { request: FastifyRequest; deps: RestDe
   return text(500, 'The server failed to answer this request; its log says why');
 }
 
+/** Also when all of the body had come, and had not been read: then the error is what the stream was destroyed with. */
 function isBrokenOff({ raw }: FastifyRequest): boolean {
-  return raw.destroyed && !raw.complete;
+  return raw.errored !== null || (raw.destroyed && !raw.complete);
 }
 
 /** A 404 without a text: wanted by the request, or by the settings. */

@@ -39,7 +39,7 @@ after(async () => {
 
 test('the terminal shows three nodes, the login, the page and how to join', () => {
   const { output } = demo;
-  assert.match(output, new RegExp(`A +both +in-step +\\d+ +0 +[0-9a-f]{12} +${url(0)}`));
+  assert.match(output, new RegExp(`A +both +in-step +\\d+ \\w+ +\\d+ +0 +[0-9a-f]{12} +\\S+ +${url(0)}`));
   assert.match(output, new RegExp(`B +both +in-step .*${url(1)}`));
   assert.match(output, new RegExp(`C +replica +in-step .*${url(2)}`));
   assert.match(output, /user admin, password geoserver/);

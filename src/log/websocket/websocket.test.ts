@@ -120,7 +120,7 @@ logContract(
       },
     };
   },
-  { peerTtlMs: 150, troubles: ['restart', 'cut'] },
+  { peerTtlMs: 150, troubles: ['restart', 'cut'], beside: false },
 );
 
 describe('a served log', () => {
