@@ -68,6 +68,8 @@ interface Waiting {
   attempts: number;
   /** When the request came, in monotonic milliseconds. */
   readonly sinceMs: number;
+  /** The node's position when it came. */
+  readonly since: Position;
   resolve(written: Written<unknown>): void;
   reject(error: unknown): void;
 }
@@ -129,6 +131,7 @@ export class Writer {
       prepared: undefined as unknown,
       attempts: 0,
       sinceMs: this.#ports.clock.monotonicMs(),
+      since: this.#ports.position(),
       ...Promise.withResolvers<Written<unknown>>(),
     };
     if (request.prepare) waiting.prepared = await this.#prepare(request);
@@ -229,6 +232,11 @@ export class Writer {
       const applied = this.#ports.recent.find(waiting.id);
       if (applied) {
         settleRepeated(waiting, applied);
+        continue;
+      }
+      const { idempotencyKey } = waiting.request.origin;
+      if (idempotencyKey !== undefined && this.#ports.recent.knownAfter > waiting.since) {
+        waiting.reject(passedOver(idempotencyKey));
         continue;
       }
       if (ids.has(waiting.id)) {
@@ -514,6 +522,14 @@ function withoutLongContents(record: ChangesRecord): ChangesRecord {
   };
   const changes = record.changes.map((change) => ({ ...change, operations: change.operations.map(replaced) }));
   return { ...record, changes };
+}
+
+/** Its client may have sent it through another node as well, and that record is among those that a snapshot stood for. */
+function passedOver(key: string): UncertainError {
+  return new UncertainError(
+    `it is not known whether the change with the Idempotency-Key ${key} was made through another node meanwhile: ` +
+      'this node was away, and the log no longer holds the records of that time',
+  );
 }
 
 function uncertain(place: Position, reason: string): UncertainError {
