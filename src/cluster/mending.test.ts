@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UnavailableError } from '../base/index.ts';
 import type { Catalog } from '../catalog/index.ts';
+import type { MemoryCall, MemoryFault } from '../log/index.ts';
 import { contentHash, type FileSystem, nodeFileSystem, type Position, treePath } from '../tree/index.ts';
 import { put, read, testCluster, until } from './harness.ts';
 import { RefusedError } from './index.ts';
@@ -125,6 +126,24 @@ describe('files changed by hand', () => {
     assert.deepEqual(published?.facts.paths, ['z']);
     await a.node.catchUp();
     assert.deepEqual([read(a.node, 'x'), read(a.node, 'z')], ['1', 'edited']);
+  });
+
+  it('alarm nobody while the node comes back', async () => {
+    const a = await cluster.start('a', { files: { x: '1', y: '2', z: '3' } });
+    const b = await cluster.start('b');
+    await put(a.node, 'y', '4');
+    await b.node.catchUp();
+    await b.node.close();
+    editByHand(b.dataDir);
+    // Long enough for heartbeats before it has looked at its files.
+    const fault = (call: MemoryCall): MemoryFault | undefined =>
+      call === 'trimmed' ? { kind: 'delay', requestMs: 1500 } : undefined;
+    const back = await cluster.start('b', { fault });
+    await until('it is published', () => back.events.some(({ event }) => event === 'edits-published'));
+    assert.deepEqual(
+      a.events.filter(({ event }) => event === 'peer-differs'),
+      [],
+    );
   });
 
   it('keep a node from starting where the operator wants to look first, and nothing is touched', async () => {

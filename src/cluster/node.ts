@@ -507,7 +507,8 @@ export class Node implements ClusterNode {
       role: this.#role,
       version,
       position: this.position,
-      digest: this.#isComparable ? this.digest : '',
+      // Before it has joined, files may be there that were edited by hand: no cause for alarm elsewhere.
+      digest: this.#joined && this.#isComparable ? this.digest : '',
       state,
       since: this.#since,
       ...(reason && { reason }),
