@@ -1,19 +1,20 @@
 /**
- * How long does a change take from its REST request to being visible on every node, and how many changes a second does a
- * cluster of three (or more) take? The peer is etcd, one member, in the same run: its put, and its put until as many watchers
- * have it.
+ * How long does a change take from its REST request to being visible on every node, how long of that comes after the answer, and
+ * how many changes a second does a cluster of three (or more) take? The peer is etcd, one member, in the same run: its put, and
+ * its put until as many watchers have it.
  *
  * Both sync every change to disk before they acknowledge it. Not asked here: many members of etcd, a real network.
  */
 import { mkdirSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { Etcd3 } from 'etcd3';
 import { freePort, type GraticuleNode, start, startNode, temporaryFolder, until } from './processes.ts';
 import { median, ms, rate, ratio, summary, table } from './statistics.ts';
 
 export interface ReplicationSize {
-  /** Changes made one after the other, each waited for on all nodes. */
+  /** Changes made one after the other, with pauses between, each waited for on all nodes. */
   readonly single: number;
   /** Length of each throughput round in seconds. */
   readonly seconds: number;
@@ -23,6 +24,9 @@ export interface ReplicationSize {
 }
 
 const DEFAULT_NODES = 3;
+/** Between single changes: what one leaves to do, its files above all, is then no part of the next. */
+const PAUSE_MS = 20;
+const SEEN_MS_MAX = 10_000;
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 const authorization = `Basic ${Buffer.from('admin:geoserver').toString('base64')}`;
@@ -55,6 +59,8 @@ const workspaceXml = (name: string) => `<workspace><name>${name}</name></workspa
 interface Figures {
   readonly acknowledged: readonly number[];
   readonly visible: readonly number[];
+  /** From the answer on. */
+  readonly propagated: readonly number[];
   /** Changes a second by number of clients. */
   readonly throughput: ReadonlyMap<number, number>;
 }
@@ -93,22 +99,28 @@ async function measureGraticule(folder: string, size: ReplicationSize): Promise<
     const status = await send(node, 'POST', '/workspaces', workspaceXml(name));
     if (status !== 201) throw new Error(`POST of ${name} answered ${status}`);
   };
+  /** Asks the node what it has by itself, without a look at the log, until it is there. */
   const seen = async (node: GraticuleNode, name: string) => {
-    // A configuration read waits until the node has everything that was in the log when it was asked.
-    const status = await send(node, 'GET', `/workspaces/${name}.json`);
-    if (status !== 200) throw new Error(`${name} is not visible: ${status}`);
+    const deadline = performance.now() + SEEN_MS_MAX;
+    while ((await send(node, 'GET', `/workspaces/${name}.json?consistency=local`)) !== 200)
+      if (performance.now() > deadline) throw new Error(`${name} is not visible on ${node.url}`);
   };
   try {
     for (let i = 0; i < 50; i++) await create(i % 2 ? a : b, `warm${i}`);
     const acknowledged: number[] = [];
     const visible: number[] = [];
+    const propagated: number[] = [];
     for (let i = 0; i < size.single; i++) {
+      await setTimeout(PAUSE_MS);
       // Through the node that does not hold the log: the longer way.
       const begin = performance.now();
       await create(b, `single${i}`);
-      acknowledged.push(performance.now() - begin);
+      const answered = performance.now();
+      acknowledged.push(answered - begin);
       await Promise.all([a, ...replicas].map((node) => seen(node, `single${i}`)));
-      visible.push(performance.now() - begin);
+      const end = performance.now();
+      visible.push(end - begin);
+      propagated.push(end - answered);
     }
     const throughput = new Map<number, number>();
     for (const clients of CLIENTS) {
@@ -117,7 +129,7 @@ async function measureGraticule(folder: string, size: ReplicationSize): Promise<
         rounds.push(await closedLoop(clients, size.seconds, (n) => create(n % 2 ? a : b, `t${clients}x${round}x${n}`)));
       throughput.set(clients, median(rounds));
     }
-    return { acknowledged, visible, throughput };
+    return { acknowledged, visible, propagated, throughput };
   } finally {
     for (const node of [...replicas, b, a]) await node.stop();
   }
@@ -152,13 +164,18 @@ async function measureEtcd(folder: string, size: ReplicationSize): Promise<Figur
     for (let i = 0; i < 50; i++) await put(`warm${i}`);
     const acknowledged: number[] = [];
     const visible: number[] = [];
+    const propagated: number[] = [];
     for (let i = 0; i < size.single; i++) {
+      await setTimeout(PAUSE_MS);
       const all = new Promise<void>((resolve) => arrived.set(`k${i}`, { left: watching.length, resolve }));
       const begin = performance.now();
       await put(`k${i}`);
-      acknowledged.push(performance.now() - begin);
+      const answered = performance.now();
+      acknowledged.push(answered - begin);
       await all;
-      visible.push(performance.now() - begin);
+      const end = performance.now();
+      visible.push(end - begin);
+      propagated.push(end - answered);
     }
     const throughput = new Map<number, number>();
     for (const count of CLIENTS) {
@@ -167,7 +184,7 @@ async function measureEtcd(folder: string, size: ReplicationSize): Promise<Figur
         rounds.push(await closedLoop(count, size.seconds, async (n) => void (await put(`k${count}x${round}x${n}`))));
       throughput.set(count, median(rounds));
     }
-    return { acknowledged, visible, throughput };
+    return { acknowledged, visible, propagated, throughput };
   } finally {
     for (const each of clients) each.close();
     await program.stop();
@@ -196,6 +213,8 @@ export async function replication(size: ReplicationSize): Promise<void> {
         row('acknowledged p99', (f) => summary(f.acknowledged).p99, ms),
         row('visible everywhere p50', (f) => summary(f.visible).p50, ms),
         row('visible everywhere p99', (f) => summary(f.visible).p99, ms),
+        row('of that after the answer p50', (f) => summary(f.propagated).p50, ms),
+        row('of that after the answer p99', (f) => summary(f.propagated).p99, ms),
         ...CLIENTS.map((n) => row(`changes, ${n} client${n > 1 ? 's' : ''}`, (f) => f.throughput.get(n)!, rate)),
       ],
     );

@@ -9,6 +9,7 @@ import type { NatsPlace } from './url.ts';
 const CODE = {
   noStream: 10059,
   nameInUse: 10058,
+  subjectsOverlap: 10065,
   noPeers: 10005,
   noMessage: 10037,
   wrongLast: [10071, 10070, 10164],
@@ -223,6 +224,9 @@ async function found(streams: Streams, link: Link, name: string): Promise<Stream
   }
 }
 
+/** So often somebody else's stream over the same subjects is taken for ours that is being made. */
+const OVERLAPS_MAX = 20;
+
 async function make(
   streams: Streams,
   link: Link,
@@ -233,6 +237,7 @@ async function make(
 ): Promise<StreamInfo> {
   const replicas = place.replicas ?? (link.clustered ? 3 : 1);
   const untilMs = performance.now() + LEADER_WAIT_MS.all;
+  let overlaps = 0;
   for (let pauseMs = LEADER_WAIT_MS.first; ; pauseMs = Math.min(2 * pauseMs, 1000)) {
     try {
       await create(streams, link, name, subject, perSubject, replicas);
@@ -243,7 +248,11 @@ async function make(
       if (isUnreachable(error)) {
         if (!mayPass) throw error;
       } else if (!(error instanceof ApiError)) throw error;
-      else if (!mayPass || (error.apiCode !== CODE.noPeers && error.apiCode !== CODE.noStream))
+      // Somebody may be making the very same stream at this moment: then its name is known the next time.
+      else if (error.apiCode === CODE.subjectsOverlap && overlaps++ < OVERLAPS_MAX && mayPass) {
+        await new Promise((resolve) => setTimeout(resolve, LEADER_WAIT_MS.first));
+        continue;
+      } else if (!mayPass || (error.apiCode !== CODE.noPeers && error.apiCode !== CODE.noStream))
         throw new LogRefusedError(
           `the stream ${name} with ${replicas} replicas cannot be made: ${error.message}; ?replicas= in the URL of the log says how many`,
           { cause: error },
