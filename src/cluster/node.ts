@@ -14,6 +14,7 @@ import type { Joining } from './join.ts';
 import type { LogLink } from './link.ts';
 import { Membership } from './membership.ts';
 import { RefusedError } from './origin.ts';
+import { PeerDigests } from './peer-digests.ts';
 import { RecentChanges, readRecent } from './recent.ts';
 import { Replica } from './replica.ts';
 import { type StagedFile, stageFile } from './staging.ts';
@@ -63,8 +64,6 @@ const CLOSE_WRITER_MS_MAX = 1_000;
 const ROOM_MS = 50;
 /** How long somebody waits for this node's disk. */
 const WRITTEN_WAIT_MS_MAX = 30_000;
-/** Digests kept to compare with what other nodes announce. */
-const DIGESTS_KEPT = 256;
 
 /** A node: who may read and write now, and how it is. The work is done by its follower, writer and membership. */
 export class Node implements ClusterNode {
@@ -85,8 +84,7 @@ export class Node implements ClusterNode {
   readonly #head: SharedQuestion<Position>;
   readonly #closing = new AbortController();
   readonly #startedAt: string;
-  readonly #digests = new Map<Position, Digest>();
-  readonly #alarms = new Set<string>();
+  readonly #peerDigests: PeerDigests;
   readonly #counts: NodeCounts = {
     records: 0,
     changes: 0,
@@ -204,6 +202,7 @@ export class Node implements ClusterNode {
       write: (request) => this.write(request),
       stage: (body) => this.#stage(body),
     });
+    this.#peerDigests = new PeerDigests({ name: parts.name, counts: this.#counts, logger });
     this.#membership = new Membership({
       clock,
       logger,
@@ -216,7 +215,7 @@ export class Node implements ClusterNode {
         this.#follower.check();
         this.#lookAround();
       },
-      onPeers: (peers) => this.#compare(peers),
+      onPeers: (peers) => this.#peerDigests.compare(peers),
     });
     this.#housekeeping = new Housekeeping({
       clock,
@@ -550,8 +549,7 @@ export class Node implements ClusterNode {
 
   #remember(position: Position): void {
     if (this.#recentUpTo !== undefined && position > this.#recentUpTo) this.#recentUpTo = position;
-    if (this.#isComparable) this.#digests.set(position, this.digest);
-    if (this.#digests.size > DIGESTS_KEPT) this.#digests.delete(this.#digests.keys().next().value!);
+    if (this.#isComparable) this.#peerDigests.remember(position, this.digest);
     if (this.#role === 'both') this.#housekeeping.applied(position);
   }
 
@@ -576,18 +574,6 @@ export class Node implements ClusterNode {
         if (!signal.aborted) logger.warn('recent-changes-unread', { reason: messageOf(error) });
         await clock.sleep(pauseMs, signal).catch(() => {});
       }
-    }
-  }
-
-  /** Others at the same position must have the same tree; each compares with the log by itself, so this only tells. */
-  #compare(peers: readonly NodeStatus[]): void {
-    for (const { name, position, digest } of peers) {
-      // At 0 a node has not taken the state of the cluster yet; without a digest it is still being put right after a crash.
-      const own = position === 0 || digest === '' ? undefined : this.#digests.get(position);
-      if (name === this.name || own === undefined || own === digest || this.#alarms.has(name)) continue;
-      this.#alarms.add(name);
-      this.#counts.peersDiffered++;
-      this.#parts.logger.error('peer-differs', { peer: name, position, digest, own });
     }
   }
 }
