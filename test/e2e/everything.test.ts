@@ -5,15 +5,14 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
-import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { isReplicated, type TreePath } from '../../src/tree/index.ts';
 import {
   equalTrees,
   eventually,
-  freePorts,
   getMap,
   nodeState,
-  TestNode,
+  startDemoCluster,
+  type TestNode,
   temporaryFolder,
   workspaceXml,
 } from './harness.ts';
@@ -22,12 +21,7 @@ const { folder, remove } = temporaryFolder();
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];
 
 before(async () => {
-  const base = await freePorts(3);
-  await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: 'geoserver', salt: new Uint8Array(16) });
-  a = await new TestNode({ folder, name: 'A', port: base }).ready();
-  b = new TestNode({ folder, name: 'B', port: base + 1, logPort: base });
-  c = new TestNode({ folder, name: 'C', port: base + 2, logPort: base, role: 'replica' });
-  await Promise.all([b.ready(), c.ready()]);
+  [a, b, c] = await startDemoCluster(folder);
 });
 after(async () => {
   await Promise.all([b.stop(), c.stop()]);

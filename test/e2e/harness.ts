@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 
 export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 export const SECRET = 'a secret for tests';
@@ -175,6 +176,16 @@ export class TestNode {
   rest(method: string, resource: string, body?: string | Uint8Array, contentType = 'text/xml'): Promise<Response> {
     return rest(this.url, method, resource, body, contentType);
   }
+}
+
+/** A cluster on the demo's data: A (primary, holds the log), B (primary), C (replica), all ready. */
+export async function startDemoCluster(folder: string): Promise<[a: TestNode, b: TestNode, c: TestNode]> {
+  const base = await freePorts(3);
+  await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: PASSWORD, salt: new Uint8Array(16) });
+  const a = await new TestNode({ folder, name: 'A', port: base }).ready();
+  const b = new TestNode({ folder, name: 'B', port: base + 1, logPort: base });
+  const c = new TestNode({ folder, name: 'C', port: base + 2, logPort: base, role: 'replica' });
+  return [a, await b.ready(), await c.ready()];
 }
 
 export function rest(

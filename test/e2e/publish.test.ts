@@ -6,20 +6,23 @@ import { request } from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
-import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { writeZip } from '../../src/rest/zip.ts';
-import { ADMIN, equalTrees, freePorts, getMap, nodeState, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import {
+  ADMIN,
+  equalTrees,
+  getMap,
+  nodeState,
+  startDemoCluster,
+  type TestNode,
+  temporaryFolder,
+  workspaceXml,
+} from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];
 
 before(async () => {
-  const base = await freePorts(3);
-  await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: 'geoserver', salt: new Uint8Array(16) });
-  a = await new TestNode({ folder, name: 'A', port: base }).ready();
-  b = new TestNode({ folder, name: 'B', port: base + 1, logPort: base });
-  c = new TestNode({ folder, name: 'C', port: base + 2, logPort: base, role: 'replica' });
-  await Promise.all([b.ready(), c.ready()]);
+  [a, b, c] = await startDemoCluster(folder);
 });
 after(async () => {
   await Promise.all([b.stop(), c.stop()]);
