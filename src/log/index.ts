@@ -1,4 +1,5 @@
 export { bytesSource } from './blob-source.ts';
+export type * from './broker/types.ts';
 export * from './change-log.ts';
 export * from './discovery/index.ts';
 export { type EmbeddedLogOptions, openEmbeddedLog } from './embedded/index.ts';

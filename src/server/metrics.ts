@@ -1,7 +1,7 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { VERSION } from '../base/index.ts';
 import type { ClusterNode, NodeCounts } from '../cluster/index.ts';
 import type { RendererStats } from '../render/index.ts';
+import { Exposition, ProcessMetrics } from './exposition.ts';
 import { type NodeSummary, nodesOf } from './overview.ts';
 
 /** What kind of request it was: a bounded set, whatever clients send. */
@@ -47,11 +47,7 @@ interface Series {
 /** Counts requests, and writes everything that is worth a graph in Prometheus' text format. */
 export class Metrics {
   readonly #series = new Map<RequestClass, Series>();
-  readonly #loopDelay = monitorEventLoopDelay({ resolution: 20 });
-
-  constructor() {
-    this.#loopDelay.enable();
-  }
+  readonly #process = new ProcessMetrics();
 
   count(what: RequestClass, status: number, seconds: number): void {
     let series = this.#series.get(what);
@@ -95,23 +91,12 @@ export class Metrics {
       out.counter('graticule_renderer_failed_total', 'Maps that could not be drawn.', renderer.failed);
       out.counter('graticule_renderer_restarts_total', 'Drawing processes that were replaced.', renderer.restarts);
     }
-    const memory = process.memoryUsage();
-    out.gauge('process_resident_memory_bytes', 'Memory of this process.', memory.rss);
-    out.gauge('nodejs_heap_used_bytes', 'JavaScript heap in use.', memory.heapUsed);
-    out.gauge('nodejs_external_memory_bytes', 'Buffers outside the heap.', memory.external);
-    out.counter('process_cpu_seconds_total', 'Processor time used.', cpuSeconds());
-    out.gauge('process_start_time_seconds', 'When the process started, since 1970.', performance.timeOrigin / 1000);
-    out.gauge(
-      'nodejs_eventloop_lag_p99_seconds',
-      'How late timers were since the last look.',
-      this.#loopDelay.percentile(99) / 1e9,
-    );
-    this.#loopDelay.reset();
+    this.#process.write(out);
     return out.text;
   }
 
   close(): void {
-    this.#loopDelay.disable();
+    this.#process.close();
   }
 
   /** What this node hears of the others, itself included. */
@@ -155,34 +140,4 @@ export function requestClass(path: string): RequestClass {
   if (head === '' || head === 'web' || head === 'assets') return 'page';
   const service = segments.at(-1)!.toLowerCase();
   return (['wms', 'wfs', 'wcs', 'wmts', 'ows'] as const).find((name) => name === service) ?? 'other';
-}
-
-function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
-}
-
-class Exposition {
-  text = '';
-
-  family(name: string, type: 'gauge' | 'counter' | 'histogram', help: string): void {
-    this.text += `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
-  }
-
-  sample(name: string, labels: Readonly<Record<string, string>>, value: number): void {
-    const pairs = Object.entries(labels).map(
-      ([key, text]) => `${key}="${text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')}"`,
-    );
-    this.text += `${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${Number.isNaN(value) ? 'NaN' : value}\n`;
-  }
-
-  gauge(name: string, help: string, value: number): void {
-    this.family(name, 'gauge', help);
-    this.sample(name, {}, value);
-  }
-
-  counter(name: string, help: string, value: number): void {
-    this.family(name, 'counter', help);
-    this.sample(name, {}, value);
-  }
 }

@@ -1,32 +1,27 @@
 import { randomBytes } from 'node:crypto';
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import {
-  type Clock,
-  type Logger,
-  messageOf,
-  randomHex,
-  UnavailableError,
-  UncertainError,
-  UserError,
-} from '../base/index.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Clock, type Logger, messageOf, UnavailableError, UncertainError, UserError } from '../base/index.ts';
 import { type ClusterNode, NotPrimaryError } from '../cluster/index.ts';
 import type { DataAccess } from '../data/index.ts';
 import { registerOgc } from '../ogc/index.ts';
 import type { Renderer } from '../render/index.ts';
 import { type ClusterSettings, registerRest, uploadLimits } from '../rest/index.ts';
 import { Authenticator, RestRules } from '../security/index.ts';
+import { appBehindDoor } from './app.ts';
 import { BaseUrls, CONTEXT_PATH } from './base-url.ts';
 import { compressTexts } from './compress.ts';
 import { type CorsOption, corsHook } from './cors.ts';
 import type { Door } from './door.ts';
+import { EXPOSITION_TYPE } from './exposition.ts';
 import { forwarder } from './forwarding.ts';
 import { healthOf } from './health.ts';
 import { restLogin } from './login.ts';
 import { Metrics, requestClass } from './metrics.ts';
 import { Overviews } from './overview.ts';
-import { PAGE_FOLDER, registerPage } from './page.ts';
+import { registerPage } from './page.ts';
+import { PAGE_FOLDER } from './static-files.ts';
 import { spanOf } from './trace.ts';
 
 export interface ServerOptions {
@@ -69,8 +64,6 @@ export interface RunningServer {
 
 /** Longest body where a route does not say otherwise, in bytes. */
 const BODY_BYTES_MAX = 16 * 1024 * 1024;
-/** Longest name in a path, in characters. */
-const PARAMETER_CHARACTERS_MAX = 2_000;
 const TEXT = 'text/plain;charset=UTF-8';
 
 /** Puts the services of a node behind an open door. */
@@ -93,21 +86,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const baseUrl = (request: FastifyRequest) =>
     baseUrls.of({ headers: request.headers, encrypted: isEncrypted(request.raw) }, node.catalog);
 
-  let answer: RequestListener = () => {};
-  const app = fastify({
-    // The door has the port; Fastify only answers, through a server that never listens.
-    serverFactory: (handler) => {
-      answer = handler;
-      return createServer();
-    },
-    bodyLimit: BODY_BYTES_MAX,
-    routerOptions: { maxParamLength: PARAMETER_CHARACTERS_MAX, caseSensitive: true },
-    trustProxy: options.trustProxy ?? false,
-    genReqId: requestId,
-    // Our own door closes, and answers 503 to probes, before Fastify does.
-    return503OnClosing: false,
-    forceCloseConnections: false,
-  });
+  const { app, answer } = appBehindDoor({ bodyBytesMax: BODY_BYTES_MAX, trustProxy: options.trustProxy ?? false });
   app.decorateRequest('principal');
   app.decorateRequest('trace', '');
   addCommonHooks(app, { ...options, metrics });
@@ -204,9 +183,7 @@ function registerOperations(
       const { httpStatus, health } = healthOf(node.status(), door.closing);
       return reply.status(httpStatus).header('cache-control', 'no-store').send(health);
     });
-    app.get(`${prefix}/metrics`, (_, reply) =>
-      reply.type('text/plain;version=0.0.4;charset=utf-8').send(metrics.text(node, renderer.stats())),
-    );
+    app.get(`${prefix}/metrics`, (_, reply) => reply.type(EXPOSITION_TYPE).send(metrics.text(node, renderer.stats())));
   }
   app.get(`${CONTEXT_PATH}/cluster/overview.json`, (_, reply) =>
     reply.type('application/json').header('cache-control', 'no-store').send(overviews.json()),
@@ -215,12 +192,6 @@ function registerOperations(
 
 function isEncrypted(request: IncomingMessage): boolean {
   return (request.socket as Partial<TLSSocket>).encrypted === true;
-}
-
-/** The client's own id where it sends a plausible one, so that its log and ours can be put side by side. */
-function requestId(request: { headers: IncomingMessage['headers'] }): string {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomHex(8);
 }
 
 /** What no room has answered itself. The log hears of our own bugs in full; the client hears an id to ask about. */

@@ -3,7 +3,7 @@ export type { BodySource, ContentSource } from './contents.ts';
 export { HistoryTrimmedError, RevertConflictError } from './errors.ts';
 export { type Backup, History, type HistoryPorts, type OtherState } from './history.ts';
 export { parseRef } from './refs.ts';
-export { isSecretFile } from './secrets.ts';
+export { isSecretFile, maskSecrets } from './secrets.ts';
 export {
   type ChangeDetails,
   type ChangeEntry,
