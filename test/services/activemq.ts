@@ -232,7 +232,7 @@ class Broker implements ActiveMqBroker {
 
 /** Said by one that found the folder locked; and last thing said by one whose statement waits for the lock of a database. */
 const WAITS =
-  /is locked by another server(?![^]*KahaDB is version)|Attempting to acquire the exclusive lock(?![^]*Becoming the master)/;
+  /is locked by another server(?!.*KahaDB is version)|Attempting to acquire the exclusive lock(?!.*Becoming the master)/s;
 /** So often in a row, since the one that gets the lock says the same for a moment. */
 const WAITS_TIMES = 6;
 
