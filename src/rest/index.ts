@@ -7,4 +7,5 @@ export {
   type UploadLimits,
   uploadLimits,
 } from './dependencies.ts';
+export { type ApiAbout, type ApiDescription, type DescribedRoute, describeApi } from './openapi.ts';
 export { registerRest } from './register.ts';

@@ -34,21 +34,36 @@ interface Response {
   readonly content?: Readonly<Record<string, object>>;
 }
 
-/** @param baseUrl  of the server with the context path */
-export function describeApi(routes: readonly Route[], baseUrl: string): ApiDescription {
+/** What of a route is described. */
+export type DescribedRoute = Pick<
+  Route,
+  'method' | 'path' | 'summary' | 'produces' | 'consumes' | 'query' | 'local' | 'status'
+>;
+
+export interface ApiAbout {
+  readonly title: string;
+  readonly description: string;
+  /** Why a request may be refused, by status; 503 is said of changes alone. */
+  readonly refusals: Readonly<Record<401 | 403 | 404 | 503, string>>;
+}
+
+/**
+ * @param baseUrl  what stands before `/rest`
+ * @param about    what the API is
+ */
+export function describeApi(
+  routes: readonly DescribedRoute[],
+  baseUrl: string,
+  about: ApiAbout = CONFIGURATION_API,
+): ApiDescription {
   const paths: Record<string, Record<string, Operation>> = {};
   for (const route of routes) {
     const path = openApiPath(route);
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: describe(route) };
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: describe(route, about.refusals) };
   }
   return {
     openapi: '3.1.0',
-    info: {
-      title: 'Graticule: configuration API',
-      version: VERSION,
-      description:
-        "GeoServer's REST API. A path extension (.json, .xml, .html) chooses the format before the Accept header does. Answers carry X-Graticule-Position, the place in the log of changes at which they hold.",
-    },
+    info: { title: about.title, version: VERSION, description: about.description },
     servers: [{ url: `${baseUrl}/rest` }],
     security: [{ basic: [] }],
     components: { securitySchemes: { basic: { type: 'http', scheme: 'basic' } } },
@@ -56,12 +71,24 @@ export function describeApi(routes: readonly Route[], baseUrl: string): ApiDescr
   };
 }
 
+const CONFIGURATION_API: ApiAbout = {
+  title: 'Graticule: configuration API',
+  description:
+    "GeoServer's REST API. A path extension (.json, .xml, .html) chooses the format before the Accept header does. Answers carry X-Graticule-Position, the place in the log of changes at which they hold.",
+  refusals: {
+    401: 'Nobody is logged in',
+    403: 'Not allowed, or this node is a replica',
+    404: 'There is no such thing',
+    503: 'The log of changes cannot be reached, or it is not known whether the change took place',
+  },
+};
+
 /** The path as OpenAPI writes it: `{path*}` has no word there and loses its star. */
 export function openApiPath(route: Pick<Route, 'path'>): string {
   return route.path.replaceAll('*}', '}');
 }
 
-function describe(route: Route): Operation {
+function describe(route: DescribedRoute, refusals: ApiAbout['refusals']): Operation {
   const changing = route.method !== 'GET';
   const names = [...route.path.matchAll(/\{([a-zA-Z]+)\*?\}/g)].map((match) => match[1]!);
   const parameters: Parameter[] = [
@@ -99,22 +126,16 @@ function describe(route: Route): Operation {
         description: 'Done',
         ...(route.produces === undefined ? {} : { content: produced }),
       },
-      401: { description: 'Nobody is logged in' },
-      403: { description: 'Not allowed, or this node is a replica' },
-      404: { description: 'There is no such thing' },
-      ...(changing
-        ? {
-            503: {
-              description: 'The log of changes cannot be reached, or it is not known whether the change took place',
-            },
-          }
-        : {}),
+      401: { description: refusals[401] },
+      403: { description: refusals[403] },
+      404: { description: refusals[404] },
+      ...(changing ? { 503: { description: refusals[503] } } : {}),
     },
   };
 }
 
 /** Groups the operations by what they are about: the last fixed word of the path. */
-function tagOf(route: Route): string {
+function tagOf(route: DescribedRoute): string {
   const words = route.path.split('/').filter((part) => part !== '' && !part.includes('{'));
   return words.at(-1) ?? 'rest';
 }

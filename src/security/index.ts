@@ -7,7 +7,7 @@ export {
   type Principal,
 } from './authenticator.ts';
 export { type NewFile, newSecurityFiles } from './new-security.ts';
-export { checkPassword, encodePassword, type PasswordCheck } from './passwords.ts';
+export { checkPassword, encodePassword, type PasswordCheck, sameText } from './passwords.ts';
 export { parseProperties } from './properties.ts';
 export {
   type Registry,
