@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import { messageOf } from '../../base/index.ts';
 import type { LogPromises } from '../change-log.ts';
 import {
   type Challenge,
@@ -15,9 +16,9 @@ import {
 } from './handshake.ts';
 
 export interface AdmissionRules {
-  readonly group: string;
+  /** Undefined: any. */
+  readonly group: string | undefined;
   readonly secrets: ClusterSecrets;
-  readonly promises: LogPromises;
   /** Why the client's certificate does not let it in; undefined when it does, or none is asked for. */
   readonly whyNotCertificate: string | undefined;
 }
@@ -34,6 +35,18 @@ export class NotAdmittedError extends Error {
   }
 }
 
+/** What `onProved` throws when a client that has proved itself cannot be served: it is told why. */
+export class RefusalError extends Error {
+  readonly code: RefusalCode;
+
+  /** @param reason  for people; it goes on after "this node was refused, because " */
+  constructor(code: RefusalCode, reason: string) {
+    super(reason);
+    this.name = 'RefusalError';
+    this.code = code;
+  }
+}
+
 /** A client that has not proved itself by then is cut off. */
 const HANDSHAKE_MS = 5000;
 const CLOSED_REFUSED = 4401;
@@ -41,15 +54,22 @@ const CLOSED_REFUSED = 4401;
 /**
  * Says who we are, and makes sure that the client may come in.
  *
- * @param onAdmitted  called before the client is welcomed, so that nothing it says afterwards is missed
+ * @param onProved  finds what is served to it, before it is welcomed; it may throw RefusalError
+ * @returns what was found; the client has said nothing yet
  * @throws NotAdmittedError
  */
-export function admit(socket: WebSocket, rules: AdmissionRules, onAdmitted: (hello: Hello) => void): Promise<Hello> {
+export function admit<Served extends { readonly promises: LogPromises }>(
+  socket: WebSocket,
+  rules: AdmissionRules,
+  onProved: (hello: Hello) => Promise<Served>,
+): Promise<Served> {
   return new Promise((resolve, reject) => {
     const challenge: Challenge = { nonce: newNonce() };
     let hello: Hello | undefined;
+    let ended = false;
     const timer = setTimeout(() => refuse('handshake', 'it did not complete the handshake in time'), HANDSHAKE_MS);
     const end = () => {
+      ended = true;
       clearTimeout(timer);
       socket.off('message', onMessage);
       socket.off('close', onClose);
@@ -84,11 +104,20 @@ export function admit(socket: WebSocket, rules: AdmissionRules, onAdmitted: (hel
       const given = (message as Partial<Proof> | null)?.proof;
       const secret = secretOfProof(given, rules.secrets.accepted, hello, challenge);
       if (secret === undefined) return refuse('secret', 'its secret is none that this cluster accepts');
-      end();
-      onAdmitted(hello);
+      // It says nothing more until it is welcomed.
+      socket.off('message', onMessage);
       const proof = proofOf(secret, 'server', hello, challenge);
-      socket.send(JSON.stringify({ proof, promises: rules.promises } satisfies Welcome));
-      resolve(hello);
+      onProved(hello).then(
+        (served) => {
+          if (ended) return;
+          end();
+          socket.send(JSON.stringify({ proof, promises: served.promises } satisfies Welcome));
+          resolve(served);
+        },
+        (error) => {
+          if (!ended) refuse(error instanceof RefusalError ? error.code : 'handshake', messageOf(error));
+        },
+      );
     };
     socket.on('message', onMessage);
     socket.on('close', onClose);

@@ -16,7 +16,7 @@ import type {
 import { checkBlobBytes, checkRecordBytes, LogClosedError, LogRefusedError } from '../errors.ts';
 import { Wakeup } from '../wakeup.ts';
 import type { TlsIdentity } from './certificates.ts';
-import { connect } from './connect.ts';
+import { connect, LOG_WAITS } from './connect.ts';
 import { Connection } from './connection.ts';
 import { type ClusterSecrets, DEFAULT_GROUP, secretsOf } from './handshake.ts';
 import { Transfers } from './transfers.ts';
@@ -53,7 +53,8 @@ export interface WebSocketLogOptions {
   readonly heartbeatMs?: number;
 }
 
-const RETRY_MS = { first: 50, most: 2000, refused: 10_000 };
+/** `taking`: one of several servers is about to have the log. */
+const RETRY_MS = { first: 50, most: 2000, taking: 200, refused: 10_000 };
 /** Until the first server has said what it promises. */
 const ASSUMED: LogPromises = { durability: 'memory', recordBytesMax: 32 * 1024 * 1024, blobBytesMax: 64 * 1024 ** 3 };
 
@@ -82,6 +83,8 @@ class WebSocketLog implements ChangeLog {
   #promises = ASSUMED;
   /** Why there is no connection. */
   #failure: Error | undefined;
+  /** In this round, a server said that it waits to have the log. */
+  #taking = false;
 
   constructor(finder: LogFinder, options: WebSocketLogOptions) {
     this.#finder = finder;
@@ -284,6 +287,7 @@ class WebSocketLog implements ChangeLog {
           this.#logger.warn('log-unreachable', { url, error: messageOf(error) });
         this.#failure = error as Error;
         this.#changed.wake();
+        this.#taking = isWaiting(error) || (this.#taking && failures % urls.length > 0);
         next++;
         failures++;
         await systemClock.sleep(this.#pauseMs(failures, urls.length), signal).catch(() => {});
@@ -296,7 +300,8 @@ class WebSocketLog implements ChangeLog {
     if (failures % servers > 0) return 0;
     if (this.#failure instanceof LogRefusedError) return RETRY_MS.refused;
     const rounds = failures / Math.max(1, servers);
-    return Math.min(RETRY_MS.first * 2 ** (rounds - 1), RETRY_MS.most) * (0.5 + Math.random() / 2);
+    const most = this.#taking ? RETRY_MS.taking : RETRY_MS.most;
+    return Math.min(RETRY_MS.first * 2 ** (rounds - 1), most) * (0.5 + Math.random() / 2);
   }
 
   #connect(url: string, purpose: 'calls' | 'transfer') {
@@ -314,6 +319,10 @@ class WebSocketLog implements ChangeLog {
       signal: this.#closing.signal,
     });
   }
+}
+
+function isWaiting(error: unknown): boolean {
+  return error instanceof UnavailableError && error.code === LOG_WAITS;
 }
 
 function unexpected(reply: Reply): Error {

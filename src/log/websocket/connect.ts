@@ -41,6 +41,9 @@ export interface Connected {
   readonly promises: LogPromises;
 }
 
+/** Code of a failure: the server is there, and another one has the log now. */
+export const LOG_WAITS = 'log-waits';
+
 /** A server that we do not trust yet says why it refuses us. */
 const REASON_CHARACTERS_MAX = 300;
 
@@ -83,7 +86,9 @@ export function connect(options: ConnectOptions): Promise<Connected> {
       } catch {
         message = {};
       }
-      if (message.refused !== undefined)
+      if (message.refused !== undefined && message.code === 'waiting')
+        fail(new UnavailableError(LOG_WAITS, `${url}: ${plain(message.refused)}`));
+      else if (message.refused !== undefined)
         refused(`this node was refused, because ${plain(message.refused)}${remedy(message.code, options)}`);
       else if (challenge !== undefined) {
         if (!isProof(message.proof, proofOf(secret, 'server', hello, challenge)) || message.promises === undefined)

@@ -54,7 +54,14 @@ export interface Welcome extends Proof {
 }
 
 /** What is wrong, as a word, so that the client can name its own remedy. */
-export type RefusalCode = 'secret' | 'group' | 'version' | 'certificate' | 'handshake';
+export type RefusalCode =
+  | 'secret'
+  | 'group'
+  | 'version'
+  | 'certificate'
+  | 'handshake'
+  /** Another server of the same logs has them now: this one may have them soon. */
+  | 'waiting';
 
 export interface Refused {
   /** For people; it goes on after "this node was refused, because ". */
@@ -102,8 +109,11 @@ export function isName(given: unknown, charactersMax: number = NAME_CHARACTERS_M
   return typeof given === 'string' && given !== '' && given.length <= charactersMax && !/\p{C}/u.test(given);
 }
 
-/** @returns why a hello cannot be accepted by a log of this group, or undefined */
-export function whyNotHello(hello: Partial<Hello>, group: string): Refused | undefined {
+/**
+ * @param group  of the log; undefined: there are logs of several
+ * @returns why a hello cannot be accepted, or undefined
+ */
+export function whyNotHello(hello: Partial<Hello>, group: string | undefined): Refused | undefined {
   const refuse = (code: RefusalCode, refused: string): Refused => ({ code, refused });
   if (hello.protocol !== PROTOCOL)
     return refuse(
@@ -117,8 +127,8 @@ export function whyNotHello(hello: Partial<Hello>, group: string): Refused | und
   if (typeof nonce !== 'string' || nonce.length < NONCE_CHARACTERS.min || nonce.length > NONCE_CHARACTERS.max)
     return refuse('handshake', 'it gave no random number');
   if (!isName(hello.group, GROUP_CHARACTERS_MAX))
-    return refuse('group', `it names no group, and this log is of ${group}`);
-  if (hello.group !== group)
+    return refuse('group', `it names no group${group === undefined ? '' : `, and this log is of ${group}`}`);
+  if (group !== undefined && hello.group !== group)
     return refuse('group', `it is of the group ${hello.group}, and this log of the group ${group}`);
   return undefined;
 }

@@ -7,7 +7,7 @@ import type { BlobSource, ChangeLog, NodeStatus } from '../change-log.ts';
 import { Wakeup } from '../wakeup.ts';
 import { admit, NotAdmittedError } from './admission.ts';
 import { PEER_TLS_ENDED, whyNotCertificate } from './certificates.ts';
-import { type ClusterSecrets, DEFAULT_GROUP, secretsOf } from './handshake.ts';
+import { type ClusterSecrets, DEFAULT_GROUP, type Hello, secretsOf } from './handshake.ts';
 import { Heartbeat, Outlet } from './link.ts';
 import { Refusals } from './refusals.ts';
 import { type GetRequest, TransferLink, type TransferRequest } from './transfer.ts';
@@ -23,11 +23,23 @@ import {
   type Request,
 } from './wire.ts';
 
+/** The logs of several groups, served at one address. */
+export interface GroupLogs {
+  /** Longest record in bytes of any of them. */
+  readonly recordBytesMax: number;
+  /**
+   * The log of a group.
+   * @throws RefusalError  there is none for this client; it is told why
+   */
+  open(group: string): Promise<ChangeLog>;
+}
+
 export interface ServeLogOptions {
-  readonly log: ChangeLog;
+  /** The log of one group, or those of several. */
+  readonly log: ChangeLog | GroupLogs;
   /** The cluster's secret, or several: who does not know one of them is turned away. */
   readonly secret: string | ClusterSecrets;
-  /** Nodes of other groups are turned away. Default: `geoserver-cluster`. */
+  /** Of one log: nodes of other groups are turned away. Default: `geoserver-cluster`. */
   readonly group?: string;
   /** Whether a client must show a certificate of an authority that `server` trusts. Default: no. */
   readonly requireClientCertificate?: boolean;
@@ -40,11 +52,27 @@ export interface ServeLogOptions {
   readonly heartbeatMs?: number;
 }
 
+/** A connection on which a node calls a log. */
+export interface LogConnection {
+  readonly group: string;
+  /** The node. */
+  readonly name: string;
+  readonly address: string | undefined;
+  /** ISO 8601. */
+  readonly since: string;
+  /** Last position that was sent to it for reading. */
+  readonly sent: Position | undefined;
+}
+
 export interface LogServer {
   /** Names of the nodes that are connected, by name. */
   readonly clients: readonly string[];
+  /** Their connections, oldest first. */
+  readonly connections: readonly LogConnection[];
   /** Takes an upgrade request for the log's path. @returns false when it is for another path */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /** Cuts the connections of some, or all, transfers too; they may come again. @returns how many there were */
+  cut(which?: { readonly group: string; readonly name: string }): number;
   /** Cuts all connections; the log stays open. */
   close(): Promise<void>;
 }
@@ -55,26 +83,29 @@ const STRANGERS_MAX = 100;
 const ENDED_DURING_TLS =
   "it came for the log and ended the connection when it saw this node's certificate: it does not trust it, and its own log says why";
 
-/** Lets other nodes use a log over WebSocket. */
+interface Client {
+  readonly hello: Hello;
+  readonly address: string | undefined;
+  readonly since: string;
+  /** Absent: it transfers. */
+  readonly calls: CallServer | undefined;
+}
+
+/** Lets other nodes use a log, or those of several groups, over WebSocket. */
 export function serveLog(options: ServeLogOptions): LogServer {
-  const {
-    log,
-    server,
-    path = DEFAULT_PATH,
-    group = DEFAULT_GROUP,
-    logger = silentLogger,
-    heartbeatMs = 5000,
-  } = options;
+  const { log, server, path = DEFAULT_PATH, logger = silentLogger, heartbeatMs = 5000 } = options;
+  const group = 'open' in log ? undefined : (options.group ?? DEFAULT_GROUP);
   const secrets = secretsOf(options.secret);
   if (secrets.accepted.length === 0 || secrets.accepted.includes(''))
     throw new Error('a log is not served without a secret');
   const refusals = new Refusals(logger);
+  const { recordBytesMax } = 'open' in log ? log : log.promises;
   const sockets = new WebSocketServer({
     noServer: true,
     perMessageDeflate: false,
-    maxPayload: log.promises.recordBytesMax + MESSAGE_OVERHEAD_BYTES,
+    maxPayload: recordBytesMax + MESSAGE_OVERHEAD_BYTES,
   });
-  const clients = new Map<WebSocket, string>();
+  const clients = new Map<WebSocket, Client>();
   let strangers = 0;
 
   const handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): boolean => {
@@ -91,21 +122,30 @@ export function serveLog(options: ServeLogOptions): LogServer {
       const rules = {
         group,
         secrets,
-        promises: log.promises,
         whyNotCertificate: options.requireClientCertificate ? whyNotCertificate(request.socket) : undefined,
       };
-      admit(webSocket, rules, ({ purpose }) => {
-        if (purpose === 'transfer') serveTransfers(webSocket, log, heartbeatMs);
-      })
+      const find = async (hello: Hello) => {
+        const found = 'open' in log ? await log.open(hello.group) : log;
+        return { hello, log: found, promises: found.promises };
+      };
+      admit(webSocket, rules, find)
         .finally(() => strangers--)
         .then(
-          (hello) => {
-            if (hello.purpose === 'transfer') return;
-            clients.set(webSocket, hello.name);
-            webSocket.once('close', () => clients.delete(webSocket));
-            logger.info('log-client-connected', { client: hello.name, address });
-            webSocket.once('close', () => logger.info('log-client-gone', { client: hello.name, address }));
-            new CallServer(webSocket, socket, log, heartbeatMs);
+          ({ hello, log: found }) => {
+            const client = { client: hello.name, ...(group === undefined ? { group: hello.group } : {}), address };
+            const isTransfer = hello.purpose === 'transfer';
+            if (isTransfer) serveTransfers(webSocket, found, heartbeatMs);
+            else logger.info('log-client-connected', client);
+            clients.set(webSocket, {
+              hello,
+              address,
+              since: new Date().toISOString(),
+              calls: isTransfer ? undefined : new CallServer(webSocket, socket, found, heartbeatMs),
+            });
+            webSocket.once('close', () => {
+              clients.delete(webSocket);
+              if (!isTransfer) logger.info('log-client-gone', client);
+            });
           },
           (error) =>
             refusals.say({
@@ -128,11 +168,28 @@ export function serveLog(options: ServeLogOptions): LogServer {
     refusals.say({ address, peer: undefined, reason: ENDED_DURING_TLS });
   server?.on(PEER_TLS_ENDED, onTlsEnded);
 
+  const connections = () => [...clients.values()].filter(({ calls }) => calls !== undefined);
   return {
     get clients() {
-      return [...clients.values()].sort();
+      return connections()
+        .map(({ hello }) => hello.name)
+        .sort();
+    },
+    get connections() {
+      return connections().map(({ hello, address, since, calls }) => {
+        return { group: hello.group, name: hello.name, address, since, sent: calls?.sent };
+      });
     },
     handleUpgrade,
+    cut(which) {
+      let count = 0;
+      for (const [socket, { hello }] of clients)
+        if (which === undefined || (hello.group === which.group && hello.name === which.name)) {
+          socket.terminate();
+          count++;
+        }
+      return count;
+    },
     async close() {
       server?.off('upgrade', onUpgrade);
       server?.off(PEER_TLS_ENDED, onTlsEnded);
@@ -149,6 +206,7 @@ class CallServer {
   readonly #gone = new AbortController();
   /** What goes on until it is cancelled. */
   readonly #subscriptions = new Map<number, Subscription>();
+  #sent: Position | undefined;
 
   constructor(socket: WebSocket, stream: Duplex, log: ChangeLog, heartbeatMs: number) {
     this.#log = log;
@@ -163,6 +221,11 @@ class CallServer {
       }
     });
     socket.once('close', () => this.#gone.abort());
+  }
+
+  /** Last position that was sent to it for reading. */
+  get sent(): Position | undefined {
+    return this.#sent;
   }
 
   #receive(request: Request): void {
@@ -230,6 +293,7 @@ class CallServer {
       if (signal.aborted) return;
       subscription.credit -= bytesOf(records);
       this.#outlet.send(encode({ kind: 'records', id, records }));
+      this.#sent = records.at(-1)?.position;
     }
   }
 
