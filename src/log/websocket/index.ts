@@ -1,5 +1,5 @@
-export type { TlsIdentity } from './certificates.ts';
 export { RefusalError } from './admission.ts';
+export type { TlsIdentity } from './certificates.ts';
 export { CHANNEL_PROTOCOL, PEER_TLS_ENDED } from './certificates.ts';
 export { type LogFinder, openWebSocketLog, type WebSocketLogOptions } from './client.ts';
 export { type ClusterSecrets, DEFAULT_GROUP, GROUP_CHARACTERS_MAX, isName } from './handshake.ts';
