@@ -6,7 +6,7 @@
  * Both sync every change to disk before they acknowledge it. Not asked here: many members of etcd, a real network.
  */
 import { mkdirSync } from 'node:fs';
-import { Agent, type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from 'node:http';
+import { Agent, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Etcd3 } from 'etcd3';
@@ -36,12 +36,7 @@ export async function send(node: GraticuleNode, method: string, resource: string
 }
 
 /** Resolves when all of the answer has come; its body is not looked at. */
-function answerTo(
-  url: string,
-  method: string,
-  headers: OutgoingHttpHeaders,
-  body?: string,
-): Promise<IncomingMessage> {
+function answerTo(url: string, method: string, headers: OutgoingHttpHeaders, body?: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const request = httpRequest(url, { method, agent, headers }, (response) => {
       response.resume();
