@@ -3,9 +3,9 @@ import type { LogRecord, NodeStatus, SnapshotInfo } from '../change-log.ts';
 /** `active`: it holds the store and serves the logs; `waiting`: another one does. */
 export type BrokerState = 'starting' | 'active' | 'waiting' | 'stopping';
 
-/** Where a broker keeps its logs. Several brokers may share one of the last two. */
+/** Where brokers keep their logs. Any number of them may share one. */
 export interface StoreInfo {
-  readonly kind: 'folder' | 'shared-folder' | 'postgresql';
+  readonly kind: 'folder' | 'postgresql';
   /** Folder, or URL without its password. */
   readonly place: string;
 }
@@ -66,6 +66,14 @@ export interface GroupRates {
   readonly readRecordsPerSecond: number;
 }
 
+/** Who has paused a group, and why. */
+export interface GroupPause {
+  /** ISO 8601. */
+  readonly since: string;
+  readonly by: string;
+  readonly reason?: string;
+}
+
 /** One group's log. Known to the active broker only. */
 export interface GroupStatus {
   readonly group: string;
@@ -78,7 +86,7 @@ export interface GroupStatus {
   readonly blobs: { readonly count: number; readonly bytes: number };
   readonly snapshots: readonly SnapshotInfo[];
   /** Nothing is appended to a paused group; reading goes on. Remembered by the store. */
-  readonly paused?: { readonly since: string; readonly by: string; readonly reason?: string };
+  readonly paused?: GroupPause;
   readonly nodes: readonly GroupNode[];
   readonly rates: GroupRates;
 }

@@ -71,7 +71,8 @@ export async function remove(file: string): Promise<void> {
   await rm(file, { recursive: true, force: true });
 }
 
-async function syncFolder(folder: string): Promise<void> {
+/** So that names in it last. */
+export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   try {
     await handle.sync();

@@ -1,0 +1,226 @@
+/** Brokers on a folder, in this process: turns, groups, pauses, and what clients see. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { after, afterEach, describe, it } from 'node:test';
+import { UnavailableError, UserError } from '../../base/index.ts';
+import { type Position, START } from '../../tree/index.ts';
+import type { ChangeLog } from '../change-log.ts';
+import { TcpProxy } from '../contract/proxy.ts';
+import { logContract, until } from '../contract.ts';
+import { type Broker, openBroker, openStore, openWebSocketLog } from '../index.ts';
+
+const SECRET = 'a secret for tests';
+const dir = mkdtempSync(`${tmpdir()}/broker-`);
+after(() => rmSync(dir, { recursive: true, maxRetries: 3 }));
+let folders = 0;
+const newFolder = () => `${dir}/${++folders}`;
+
+interface Running {
+  readonly broker: Broker;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+async function start(folder: string, name: string, options: { groupsMax?: number } = {}): Promise<Running> {
+  const server: Server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const store = await openStore({ place: folder, leaseMs: 1000, peerTtlMs: 150 });
+  const broker = openBroker({
+    store,
+    name,
+    url: `http://127.0.0.1:${port}`,
+    logUrl: `ws://127.0.0.1:${port}`,
+    version: 'test',
+    server,
+    secret: SECRET,
+    beatMs: 50,
+    heartbeatMs: 100,
+    ...options,
+  });
+  return {
+    broker,
+    port,
+    async stop() {
+      await broker.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const isActive = ({ broker }: Running) =>
+  until(async () => (await broker.status()).state === 'active', 'it to be active');
+
+/** Waits until a broker knows that another one waits. */
+const hears = ({ broker }: Running, other: string) =>
+  until(
+    async () => (await broker.status()).brokers.some(({ name, state }) => name === other && state === 'waiting'),
+    'it to be heard of',
+  );
+
+const client = (ports: readonly number[], options: { group?: string; name?: string } = {}) =>
+  openWebSocketLog({
+    url: `failover:(${ports.map((port) => `ws://127.0.0.1:${port}`).join(',')})`,
+    secret: SECRET,
+    name: 'node-1',
+    answerWaitMs: 1000,
+    appendWaitMs: 2000,
+    connectionWaitMs: 4000,
+    heartbeatMs: 100,
+    ...options,
+  });
+
+logContract(
+  'a broker on a folder',
+  async () => {
+    const folder = newFolder();
+    let running = await start(folder, 'a');
+    await isActive(running);
+    const proxy = new TcpProxy(() => running.port);
+    await proxy.start();
+    const handles: ChangeLog[] = [];
+    const opened = (group?: string) => {
+      const handle = client([proxy.port], { group });
+      handles.push(handle);
+      return handle;
+    };
+    return {
+      open: async () => opened(),
+      beside: async () => opened('another group'),
+      restart: async () => {
+        await running.stop();
+        running = await start(folder, 'a');
+        await isActive(running);
+      },
+      cut: (afterBytes) => proxy.cut(afterBytes),
+      freeze: () => proxy.freeze(true),
+      thaw: () => proxy.freeze(false),
+      dispose: async () => {
+        await Promise.all(handles.map((handle) => handle.close()));
+        await running.stop();
+        proxy.stop();
+      },
+    };
+  },
+  { peerTtlMs: 150, troubles: ['restart', 'cut', 'freeze'], noticeMs: 1100 },
+);
+
+describe('brokers on one folder', () => {
+  const running: Running[] = [];
+  const handles: ChangeLog[] = [];
+  afterEach(async () => {
+    await Promise.all(handles.splice(0).map((handle) => handle.close()));
+    await Promise.all(running.splice(0).map((each) => each.stop()));
+  });
+  const broker = async (folder: string, name: string, options?: { groupsMax?: number }) => {
+    const started = await start(folder, name, options);
+    running.push(started);
+    return started;
+  };
+  const log = (ports: readonly number[], options?: { group?: string; name?: string }) => {
+    const handle = client(ports, options);
+    handles.push(handle);
+    return handle;
+  };
+
+  it('are active one at a time, and know each other', async () => {
+    const folder = newFolder();
+    const a = await broker(folder, 'a');
+    await isActive(a);
+    const b = await broker(folder, 'b');
+    await until(async () => (await b.broker.status()).brokers.length === 2, 'b to hear of a');
+    const { brokers, state, store } = await b.broker.status();
+    assert.deepEqual(
+      [state, store.kind, brokers.map(({ name, state, logUrl }) => [name, state, logUrl])],
+      [
+        'waiting',
+        'folder',
+        [
+          ['a', 'active', `ws://127.0.0.1:${a.port}`],
+          ['b', 'waiting', `ws://127.0.0.1:${b.port}`],
+        ],
+      ],
+    );
+    await assert.rejects(b.broker.groups(), new RegExp(`b waits: a at ws://127.0.0.1:${a.port} is active`));
+    const lost = log([b.port]);
+    await assert.rejects(lost.head(), new RegExp(`b waits: a at ws://127.0.0.1:${a.port} is active`));
+  });
+
+  it('hand over when asked, on either side, and clients follow', async () => {
+    const folder = newFolder();
+    const a = await broker(folder, 'a');
+    await isActive(a);
+    await assert.rejects(a.broker.takeOver(), (error) => error instanceof UserError && error.status === 409);
+    const b = await broker(folder, 'b');
+    const handle = log([a.port, b.port]);
+    await handle.append(START, Buffer.from('1'));
+    await hears(a, 'b');
+    await a.broker.takeOver('b');
+    await isActive(b);
+    assert.equal(await handle.head(), 1);
+    await handle.append(1 as Position, Buffer.from('2'));
+    await until(async () => (await a.broker.status()).state === 'waiting', 'a to wait');
+    await hears(b, 'a');
+    await a.broker.takeOver();
+    assert.equal((await a.broker.status()).state, 'active');
+    assert.deepEqual([(await a.broker.status()).term, await handle.head()], [3, 2]);
+    await assert.rejects(a.broker.takeOver('nobody'), /no broker nobody waits/);
+  });
+
+  it('keep several groups apart, up to a number, and tell of each', async () => {
+    const a = await broker(newFolder(), 'a', { groupsMax: 2 });
+    await isActive(a);
+    const one = log([a.port], { group: 'one' });
+    const other = log([a.port], { group: 'Øther / ..', name: 'node-2' });
+    await one.append(START, Buffer.from('for one'));
+    assert.equal(await other.head(), 0);
+    await assert.rejects(log([a.port], { group: 'three' }).head(), /no more than 2 \(--groups-max\)/);
+    assert.deepEqual(await one.append(START, Buffer.from('too late')), { kind: 'head-moved', head: 1 });
+    const reading = new AbortController();
+    for await (const batch of one.read(START, reading.signal)) {
+      assert.equal(batch.length, 1);
+      break;
+    }
+    const [first, second] = await a.broker.groups();
+    assert.deepEqual([first!.group, second!.group], ['one', 'Øther / ..']);
+    const { head, trimmed, nodes, rates } = first!;
+    assert.deepEqual([head, trimmed, rates.appends, rates.conflicts, rates.appendedBytes], [1, 0, 1, 1, 7]);
+    assert.equal(nodes.length, 1);
+    assert.deepEqual([nodes[0]!.name, nodes[0]!.connected, nodes[0]!.sent], ['node-1', true, 1]);
+    assert.deepEqual(
+      (await a.broker.records('one', 0, 10)).map(({ position }) => position),
+      [1],
+    );
+    await assert.rejects(a.broker.group('none'), (error) => error instanceof UserError && error.status === 404);
+    assert.equal(await a.broker.disconnect('one', 'node-1'), 1);
+    await until(async () => (await one.head().catch(() => 0)) === 1, 'it to come again');
+  });
+
+  it('take nothing for a group that is paused, and remember it', async () => {
+    const folder = newFolder();
+    const a = await broker(folder, 'a');
+    await isActive(a);
+    const handle = log([a.port]);
+    await handle.append(START, Buffer.from('1'));
+    await a.broker.pause('geoserver-cluster', 'ana', 'moving house');
+    await assert.rejects(
+      handle.append(1 as Position, Buffer.from('2')),
+      (error) => error instanceof UnavailableError && /ana has paused .*: moving house/.test(error.message),
+    );
+    assert.equal(await handle.head(), 1);
+    const b = await broker(folder, 'b');
+    await hears(a, 'b');
+    await a.broker.takeOver();
+    await isActive(b);
+    const { paused } = await b.broker.group('geoserver-cluster');
+    assert.deepEqual([paused?.by, paused?.reason], ['ana', 'moving house']);
+    const follower = log([b.port]);
+    await assert.rejects(follower.append(1 as Position, Buffer.from('2')), /ana has paused/);
+    await b.broker.resume('geoserver-cluster');
+    assert.deepEqual(await follower.append(1 as Position, Buffer.from('2')), { kind: 'appended', position: 2 });
+  });
+});

@@ -1,0 +1,48 @@
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { type Clock, UnavailableError } from '../../../base/index.ts';
+import { orMissing } from '../../embedded/files.ts';
+import { openEmbeddedLog } from '../../embedded/index.ts';
+import type { StoredGroup } from '../store.ts';
+import type { GroupPause } from '../types.ts';
+import { isCurrent } from './token.ts';
+
+export interface FolderGroupOptions {
+  /** Of the group. */
+  readonly folder: string;
+  readonly group: string;
+  readonly term: number;
+  /** File that is there as long as the term goes on. */
+  readonly token: string;
+  readonly clock: Clock;
+  readonly peerTtlMs: number | undefined;
+  /** It was noticed that the term is over. */
+  readonly onLost: () => void;
+}
+
+const PAUSE_FILE = 'paused.json';
+
+/** @throws UnavailableError */
+export async function openFolderGroup(options: FolderGroupOptions): Promise<StoredGroup> {
+  const { folder, group, token, clock, peerTtlMs } = options;
+  const log = await openEmbeddedLog({ folder, group, clock, peerTtlMs });
+  const file = path.join(folder, PAUSE_FILE);
+  const text = await orMissing(readFile(file, 'utf8'));
+  let paused = text === undefined ? undefined : (JSON.parse(text) as GroupPause);
+  return {
+    log,
+    get paused() {
+      return paused;
+    },
+    async pause(pause) {
+      if (!isCurrent(token)) throw new UnavailableError('term-over', 'another broker is active by now');
+      if (pause === undefined) await rm(file, { force: true });
+      else {
+        await writeFile(`${file}.new`, `${JSON.stringify(pause)}\n`, { flush: true });
+        await rename(`${file}.new`, file);
+      }
+      paused = pause;
+    },
+    recordBytes: async () => (await orMissing(stat(path.join(folder, 'log.sqlite'))))?.size,
+  };
+}

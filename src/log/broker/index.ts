@@ -1,0 +1,29 @@
+import { type Clock, type Logger, silentLogger, systemClock } from '../../base/index.ts';
+import { openFolderStore } from './folder/store.ts';
+import type { BrokerStore } from './store.ts';
+
+export { type BrokerOptions, openBroker } from './broker.ts';
+export type { BrokerStore } from './store.ts';
+export type * from './types.ts';
+
+export interface StoreOptions {
+  /** A folder, absolute. */
+  readonly place: string;
+  /** An active broker that gave no sign of life for so long has lost the store, in milliseconds. */
+  readonly leaseMs: number;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  /** A node is forgotten that was not heard of for so long. */
+  readonly peerTtlMs?: number;
+}
+
+/**
+ * Opens the store that a place names.
+ *
+ * @throws UserError         it cannot be one
+ * @throws UnavailableError  it cannot be used now
+ */
+export function openStore(options: StoreOptions): Promise<BrokerStore> {
+  const { place, clock = systemClock, logger = silentLogger } = options;
+  return openFolderStore({ ...options, clock, logger, folder: place });
+}
