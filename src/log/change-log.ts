@@ -175,7 +175,8 @@ export interface ChangeLog {
   /**
    * Removes what is older than the newest snapshot at or below `upTo`: the records up to its position, and the snapshots
    * before it; nothing when there is none. So a trimmed log always holds the snapshot that its oldest record follows, and
-   * an untrimmed one all records.
+   * an untrimmed one all records. A log that ends before that snapshot goes on after it: so an empty one is made to begin
+   * at another's position. Nobody else may use it meanwhile.
    *
    * @throws RangeError  `upTo` lies above the newest snapshot
    */

@@ -129,6 +129,7 @@ class Store {
     if (target <= this.trimmed) return;
     this.#records.splice(0, target - this.trimmed);
     this.trimmed = target;
+    if (target > this.feed.head) this.feed.reset(target);
   }
 
   blob(hash: ContentHash): Buffer | undefined {

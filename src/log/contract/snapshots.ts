@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { START } from '../../tree/index.ts';
 import { TrimmedError } from '../change-log.ts';
 import type { LogSubject } from '../contract.ts';
-import { at, body, brokenStream, fill, range, take, texts } from './testing.ts';
+import { at, body, brokenStream, fill, persist, range, take, texts } from './testing.ts';
 
 /** Snapshots, and trimming, which relies on them. */
 export function snapshotsContract(subject: LogSubject): void {
@@ -84,6 +84,23 @@ export function snapshotsContract(subject: LogSubject): void {
       assert.deepEqual(await held(), [5, 8]);
       assert.deepEqual(texts(await take(subject.log, at(5), 4)), ['6', '7', '8', '9']);
       assert.equal(await subject.log.latestSnapshot(at(4)), undefined);
+    });
+
+    it('makes an empty log go on after a snapshot that lies above its end', async () => {
+      await subject.log.putSnapshot(at(2345), Readable.from([Buffer.from('elsewhere')]));
+      await subject.log.trim(at(2345));
+      const other = await subject.harness.open();
+      for (const log of [subject.log, other])
+        assert.deepEqual([await log.trimmed(), await log.head()], [2345, 2345]);
+      assert.deepEqual(await other.append(START, body('1')), { kind: 'head-moved', head: 2345 });
+      await assert.rejects(take(other, START, 1), TrimmedError);
+      assert.deepEqual(await other.append(at(2345), body('2346')), { kind: 'appended', position: 2346 });
+      assert.deepEqual(await subject.log.append(at(2346), body('2347')), { kind: 'appended', position: 2347 });
+      await subject.harness.restart?.();
+      const last = await subject.harness.open();
+      assert.deepEqual(texts(await persist(() => take(last, at(2345), 2))), ['2346', '2347']);
+      assert.equal(await persist(() => last.head()), 2347);
+      assert.equal((await last.latestSnapshot())?.at, 2345);
     });
 
     it('during a read never makes a gap', async () => {

@@ -237,6 +237,7 @@ class EmbeddedLog implements ChangeLog {
     );
     if (reply.kind !== 'trimmed') throw unexpected(reply);
     this.#trimmed = reply.trimmed as Position;
+    if (this.#trimmed > this.#feed.head) this.#feed.reset(this.#trimmed);
     await this.#snapshots.removeBelow(target);
   }
 

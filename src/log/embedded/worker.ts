@@ -131,6 +131,7 @@ function serve(db: DatabaseSync): void {
       if (upTo > trimmed) {
         statements.setTrimmed.run(upTo);
         trimmed = upTo;
+        head = Math.max(head, trimmed);
         tidying.begin();
       }
       reply({ kind: 'trimmed', id, trimmed });

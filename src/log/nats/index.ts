@@ -131,6 +131,7 @@ class NatsLog implements ChangeLog {
     );
     const trimmed = await this.#calls.ask(async (link) => {
       const before = await this.#records.trimmed();
+      if (target > before) await this.#records.fill(link, target);
       if (target > before) await this.#records.purge(link, target);
       await this.#snapshots.removeBelow(link, target);
       return Math.max(before, target) as Position;

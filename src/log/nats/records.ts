@@ -15,6 +15,7 @@ const BODY_HEADER = 'Graticule-Body';
 /** For the headers of a record that fits into a message. */
 const OVERHEAD_BYTES = 1024;
 const RETRY_MS = 50;
+const FILL_AT_ONCE = 1000;
 
 export interface RecordsOptions {
   readonly heartbeatMs: number;
@@ -94,6 +95,26 @@ export class Records {
 
   trimmed(): Promise<Position> {
     return this.#channel.ask((link) => this.#trimmedAt(link));
+  }
+
+  /**
+   * Brings the head up to a position, with messages that are to be purged at once. Servers before 2.10 cannot make a stream begin at a
+   * sequence number, and a purge beyond the end of a stream leaves them with two minds about what comes next.
+   *
+   * @throws UnavailableError  somebody else writes to the stream
+   */
+  async fill(link: Link, upTo: Position): Promise<void> {
+    for (let head: number = await this.head(); head < upTo; ) {
+      const next = Math.min(upTo, head + FILL_AT_ONCE);
+      const stored = await Promise.all(
+        Array.from({ length: next - head }, (_, n) =>
+          this.#streams.store(link, this.#names.record, '', { last: head + n }, this.#options.appendWaitMs),
+        ),
+      );
+      if (!stored.every(({ kind }) => kind === 'stored'))
+        throw new UnavailableError('log-in-use', `somebody else writes to the stream ${this.#names.records}`);
+      head = next;
+    }
   }
 
   /** Removes the records up to a position. */

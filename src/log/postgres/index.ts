@@ -232,7 +232,9 @@ class PostgresLog implements ChangeLog {
 
   async trim(upTo: Position): Promise<void> {
     const held = (await this.snapshots()).map(({ at }) => at);
-    await markTrimmed(this.#sessions, this.#tables, trimTarget(upTo, held), this.#parts.graceMs);
+    const target = trimTarget(upTo, held);
+    await markTrimmed(this.#sessions, this.#tables, target, this.#parts.graceMs);
+    this.#heard(target);
     this.#tidyNow.wake();
   }
 
