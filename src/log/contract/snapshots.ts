@@ -90,8 +90,7 @@ export function snapshotsContract(subject: LogSubject): void {
       await subject.log.putSnapshot(at(2345), Readable.from([Buffer.from('elsewhere')]));
       await subject.log.trim(at(2345));
       const other = await subject.harness.open();
-      for (const log of [subject.log, other])
-        assert.deepEqual([await log.trimmed(), await log.head()], [2345, 2345]);
+      for (const log of [subject.log, other]) assert.deepEqual([await log.trimmed(), await log.head()], [2345, 2345]);
       assert.deepEqual(await other.append(START, body('1')), { kind: 'head-moved', head: 2345 });
       await assert.rejects(take(other, START, 1), TrimmedError);
       assert.deepEqual(await other.append(at(2345), body('2346')), { kind: 'appended', position: 2346 });
