@@ -1,5 +1,4 @@
 import {
-  ActionIcon,
   Alert,
   AppShell,
   Badge,
@@ -14,10 +13,9 @@ import {
   TextInput,
   Title,
   Tooltip,
-  useComputedColorScheme,
-  useMantineColorScheme,
 } from '@mantine/core';
 import { useEffect, useState } from 'react';
+import { SchemeSwitch } from './Brand.tsx';
 import { History } from './History.tsx';
 import { Nodes } from './Nodes.tsx';
 import { type LayerSummary, type Overview, useOverview } from './overview.ts';
@@ -104,12 +102,18 @@ export function Page() {
           {overview && view === 'maps' && <Maps overview={overview} />}
           {overview &&
             view === 'history' &&
-            (session ? <History session={session} position={overview.position} /> : <SignIn signIn={signIn} />)}
+            (session ? (
+              <History session={session} position={overview.position} />
+            ) : (
+              <SignIn signIn={signIn}>{WHY_SIGN_IN}</SignIn>
+            ))}
         </Stack>
       </AppShell.Main>
     </AppShell>
   );
 }
+
+const WHY_SIGN_IN = 'The history shows who changed what; an administrator may see it, and take changes back.';
 
 type View = 'maps' | 'history';
 
@@ -179,20 +183,4 @@ const TYPES: Readonly<Record<string, string>> = { VECTOR: 'vector', RASTER: 'ras
 /** A group shows most; otherwise the first layer. */
 function favourite(layers: readonly LayerSummary[]): LayerSummary | undefined {
   return layers.find((l) => l.type === 'GROUP') ?? layers[0];
-}
-
-function SchemeSwitch() {
-  const { setColorScheme } = useMantineColorScheme();
-  const scheme = useComputedColorScheme('light');
-  const other = scheme === 'dark' ? 'light' : 'dark';
-  return (
-    <ActionIcon
-      variant="default"
-      size="lg"
-      aria-label={`Switch to ${other} colours`}
-      onClick={() => setColorScheme(other)}
-    >
-      {scheme === 'dark' ? '☀' : '☾'}
-    </ActionIcon>
-  );
 }

@@ -1,8 +1,14 @@
 import { Alert, Button, Group, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core';
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, type ReactNode, useState } from 'react';
 
-/** Asks for a user who may see and steer. */
-export function SignIn({ signIn }: { signIn(user: string, password: string): Promise<void> }) {
+/** Asks for a user who may see and steer; the children say what for. */
+export function SignIn({
+  signIn,
+  children,
+}: {
+  signIn(user: string, password: string): Promise<void>;
+  children: ReactNode;
+}) {
   const [user, setUser] = useState('admin');
   const [password, setPassword] = useState('');
   const [problem, setProblem] = useState<string>();
@@ -24,7 +30,7 @@ export function SignIn({ signIn }: { signIn(user: string, password: string): Pro
         Sign in
       </Title>
       <Text size="sm" c="dimmed">
-        The history shows who changed what; an administrator may see it, and take changes back.
+        {children}
       </Text>
       <TextInput label="User" autoComplete="username" value={user} onChange={(e) => setUser(e.currentTarget.value)} />
       <PasswordInput

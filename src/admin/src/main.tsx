@@ -1,14 +1,7 @@
 import '@mantine/core/styles.css';
 import 'ol/ol.css';
 import './page.css';
-import { createTheme, MantineProvider } from '@mantine/core';
-import { createRoot } from 'react-dom/client';
+import { show } from './Brand.tsx';
 import { Page } from './Page.tsx';
 
-const theme = createTheme({ primaryColor: 'cyan', defaultRadius: 'md' });
-
-createRoot(document.getElementById('root')!).render(
-  <MantineProvider theme={theme} defaultColorScheme="auto">
-    <Page />
-  </MantineProvider>,
-);
+show(<Page />);

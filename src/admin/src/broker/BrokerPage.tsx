@@ -1,0 +1,196 @@
+import { Alert, Anchor, AppShell, Badge, Button, Group, Loader, Stack, Tabs, Text, Title } from '@mantine/core';
+import { useEffect, useState } from 'react';
+import { SchemeSwitch } from '../Brand.tsx';
+import { SignIn } from '../SignIn.tsx';
+import { ask, type BrokerStatus, type GroupStatus } from './api.ts';
+import { Brokers, STATE_COLORS } from './Brokers.tsx';
+import { type Action, Confirm } from './Confirm.tsx';
+import { ageText } from './format.ts';
+import { GroupPanel } from './GroupPanel.tsx';
+import { type Console, useConsole } from './polling.ts';
+
+type Shown = Extract<Console, { state: 'shown' }>;
+
+/** The console of a broker: who is active, what the groups have, and what can be done to them. */
+export function BrokerPage() {
+  const { console, refresh, signedOut } = useConsole();
+  const shown = console.state === 'shown' ? console : undefined;
+  const name = shown?.status.name;
+  useEffect(() => {
+    document.title = name === undefined ? 'Graticule broker' : `${name} · Graticule broker`;
+  }, [name]);
+  const signIn = async (user: string, password: string) => {
+    await ask('/session', { method: 'POST', json: { user, password } });
+    refresh();
+  };
+  const signOut = () => ask('/session', { method: 'DELETE' }).then(signedOut, signedOut);
+  return (
+    <AppShell header={{ height: 56 }} padding="md">
+      <AppShell.Header>
+        <Group h="100%" px="md" justify="space-between" wrap="nowrap">
+          <Group gap="sm" wrap="nowrap" style={{ minWidth: 0 }}>
+            <img src="./icon.svg" alt="" width={32} height={32} />
+            <Title order={1} size="h3" style={{ whiteSpace: 'nowrap' }}>
+              Graticule{' '}
+              <Text span inherit fw={400}>
+                broker
+              </Text>
+            </Title>
+            {shown && (
+              <Text size="sm" c="dimmed" visibleFrom="sm" className="cut">
+                {shown.status.version} · this is {shown.status.name}
+              </Text>
+            )}
+          </Group>
+          <Group gap="xs" wrap="nowrap">
+            {shown && (
+              <Badge color={STATE_COLORS[shown.status.state]} variant="light" tt="none" visibleFrom="xs">
+                {shown.status.state}
+              </Badge>
+            )}
+            {shown && (
+              <Button size="xs" variant="subtle" onClick={signOut}>
+                Sign out
+              </Button>
+            )}
+            <SchemeSwitch />
+          </Group>
+        </Group>
+      </AppShell.Header>
+      <AppShell.Main>
+        <div className="page">
+          {console.state === 'loading' && <Loader aria-label="Loading" />}
+          {console.state === 'signed-out' && (
+            <SignIn signIn={signIn}>
+              The password is in GRATICULE_BROKER_PASSWORD, or in the file that the broker’s log names at its start
+              (console-login).
+            </SignIn>
+          )}
+          {shown && <Overview shown={shown} refresh={refresh} />}
+        </div>
+      </AppShell.Main>
+    </AppShell>
+  );
+}
+
+function Overview({ shown, refresh }: { shown: Shown; refresh(): void }) {
+  const { status, groups, samples, lost } = shown;
+  const [action, setAction] = useState<Action>();
+  const [result, setResult] = useState<string>();
+  useEffect(() => {
+    if (result === undefined) return;
+    const timer = window.setTimeout(() => setResult(undefined), RESULT_MS);
+    return () => window.clearTimeout(timer);
+  }, [result]);
+  return (
+    <Stack gap="md">
+      {lost && <Lost reason={lost} status={status} />}
+      {result && (
+        <Alert color="teal" role="status" p="xs" withCloseButton onClose={() => setResult(undefined)}>
+          {result}
+        </Alert>
+      )}
+      <Brokers status={status} act={setAction} />
+      {groups === undefined ? (
+        <Elsewhere status={status} />
+      ) : groups.length === 0 ? (
+        <Text size="sm" c="dimmed">
+          No group yet: the first node that connects makes one. Nodes are started with --log {status.logUrl}
+        </Text>
+      ) : (
+        <Groups groups={groups}>
+          {(group) => (
+            <GroupPanel key={group.group} group={group} samples={samples.get(group.group) ?? []} act={setAction} />
+          )}
+        </Groups>
+      )}
+      {action && (
+        <Confirm
+          action={action}
+          onClose={() => setAction(undefined)}
+          onDone={(text) => {
+            setAction(undefined);
+            setResult(text);
+            refresh();
+          }}
+        />
+      )}
+    </Stack>
+  );
+}
+
+const RESULT_MS = 8_000;
+
+/** One tab a group; the address names the one that is open. */
+function Groups({
+  groups,
+  children,
+}: {
+  groups: readonly GroupStatus[];
+  children(group: GroupStatus): React.ReactNode;
+}) {
+  const [chosen, setChosen] = useState(() => decodeURIComponent(window.location.hash.slice(1)));
+  const group = groups.find((each) => each.group === chosen) ?? groups[0]!;
+  const choose = (name: string | null) => {
+    if (name === null) return;
+    window.history.replaceState(null, '', `#${encodeURIComponent(name)}`);
+    setChosen(name);
+  };
+  return (
+    <Tabs value={group.group} onChange={choose} keepMounted={false}>
+      <Tabs.List mb="md">
+        {groups.map((each) => (
+          <Tabs.Tab
+            key={each.group}
+            value={each.group}
+            rightSection={
+              each.paused && (
+                <Badge size="xs" color="orange" tt="none">
+                  paused
+                </Badge>
+              )
+            }
+          >
+            {each.group}
+          </Tabs.Tab>
+        ))}
+      </Tabs.List>
+      <Tabs.Panel value={group.group}>{children(group)}</Tabs.Panel>
+    </Tabs>
+  );
+}
+
+/** On a broker that waits, or has lost the active role. */
+function Elsewhere({ status }: { status: BrokerStatus }) {
+  const active = status.brokers.find(({ state, name }) => state === 'active' && name !== status.name);
+  return (
+    <Alert color={active ? 'blue' : 'orange'} title={`This broker is ${status.state}`} role="status">
+      {active ? (
+        <>
+          {active.name} serves the groups: <Anchor href={`${active.url}/`}>open its console</Anchor>.
+        </>
+      ) : (
+        'No broker is active at this moment.'
+      )}
+      {status.reason && (
+        <Text size="xs" mt={4} c="dimmed">
+          {status.reason}
+        </Text>
+      )}
+    </Alert>
+  );
+}
+
+function Lost({ reason, status }: { reason: string; status: BrokerStatus }) {
+  const others = status.brokers.filter(({ name }) => name !== status.name);
+  return (
+    <Alert color="red" title="This broker does not answer" role="alert">
+      {reason}. What you see is from before; the page goes on asking.
+      {others.map(({ name, url, since }) => (
+        <div key={name}>
+          <Anchor href={`${url}/`}>{name}</Anchor>, which was there {ageText(since)} ago, may have taken over.
+        </div>
+      ))}
+    </Alert>
+  );
+}
