@@ -138,7 +138,7 @@ function Groups({
   };
   return (
     <Tabs value={group.group} onChange={choose} keepMounted={false}>
-      <Tabs.List mb="md">
+      <Tabs.List mb="md" display={groups.length === 1 ? 'none' : undefined}>
         {groups.map((each) => (
           <Tabs.Tab
             key={each.group}

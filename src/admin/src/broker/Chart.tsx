@@ -3,6 +3,7 @@ import { WINDOW_MS } from './polling.ts';
 
 const WIDTH = 240;
 const HEIGHT = 56;
+const SPAN_MIN_MS = 60_000;
 
 /** A small chart of the last minutes: what it is, how much now, and how much at most. */
 export function Chart({
@@ -21,7 +22,10 @@ export function Chart({
   const end = points.at(-1)?.at ?? 0;
   const most = Math.max(0, ...points.map(({ value }) => value));
   const scale = most > 0 ? (HEIGHT - 4) / most : 0;
-  const x = (at: number) => WIDTH - ((end - at) / WINDOW_MS) * WIDTH;
+  // A page that was just opened does not show four empty minutes.
+  const spanMs = Math.min(WINDOW_MS, Math.max(SPAN_MIN_MS, end - (points[0]?.at ?? 0)));
+  const minutes = `${Math.round(spanMs / 60_000)} min`;
+  const x = (at: number) => WIDTH - ((end - at) / spanMs) * WIDTH;
   const y = (value: number) => HEIGHT - 1 - value * scale;
   const line = points.map(({ at, value }) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`).join(' ');
   const stroke = `var(--mantine-color-${color}-6)`;
@@ -33,7 +37,7 @@ export function Chart({
           {title}
         </Text>
         <Text size="xs" c="dimmed" className="figures">
-          {most > 0 && `max ${text(most)}`}
+          {most > 0 && `max ${text(most)} in ${minutes}`}
         </Text>
       </Group>
       <Text fw={600} size="lg" className="figures">
@@ -44,7 +48,7 @@ export function Chart({
         preserveAspectRatio="none"
         className="chart"
         role="img"
-        aria-label={`${title}: ${text(now)} now, ${text(most)} at most in the last five minutes`}
+        aria-label={`${title}: ${text(now)} now, ${text(most)} at most in ${minutes}`}
       >
         <line x1="0" x2={WIDTH} y1={HEIGHT - 1} y2={HEIGHT - 1} className="chart-base" />
         {points.length > 1 && (

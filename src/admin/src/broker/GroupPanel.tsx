@@ -81,27 +81,27 @@ export function GroupPanel({
         />
         <Figure title="Large files" value={countText(blobs.count)} note={bytesText(blobs.bytes)} />
       </SimpleGrid>
-      <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }} spacing="sm">
+      <SimpleGrid cols={{ base: 2, md: 4 }} spacing="sm">
         <Chart
-          title="Records appended a second"
+          title="Records/s appended"
           points={series((sample) => sample.appendsPerSecond)}
           text={rateText}
           color="cyan"
         />
         <Chart
-          title="Bytes appended a second"
+          title="Bytes/s appended"
           points={series((sample) => sample.bytesPerSecond)}
           text={bytesText}
           color="indigo"
         />
         <Chart
-          title="Records sent to nodes a second"
+          title="Records/s sent to nodes"
           points={series((sample) => sample.readsPerSecond)}
           text={rateText}
           color="teal"
         />
         <Chart
-          title="Behind: the slowest node"
+          title="Slowest node, behind"
           points={series((sample) => sample.lag)}
           text={(value) => countText(Math.round(value))}
           color="orange"

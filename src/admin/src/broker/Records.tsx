@@ -105,14 +105,14 @@ export function Records({ group, head, trimmed }: { group: string; head: number;
       )}
       {records === undefined && !problem && <Loader size="sm" aria-label="Loading" />}
       {records && (
-        <Table className="stacking" verticalSpacing={4} aria-label="Records">
+        <Table className="stacking records" verticalSpacing={4} aria-label="Records">
           <Table.Thead>
             <Table.Tr>
               <Table.Th>No.</Table.Th>
               <Table.Th>When</Table.Th>
               <Table.Th>Who</Table.Th>
               <Table.Th>What</Table.Th>
-              <Table.Th ta="right">Size</Table.Th>
+              <Table.Th>Size</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
@@ -161,13 +161,13 @@ function RecordRow({ record, open, toggle }: { record: RecordSummary; open: bool
       <Table.Td data-label="When" style={{ whiteSpace: 'nowrap' }}>
         {at && timeText(at)}
       </Table.Td>
-      <Table.Td data-label="Who">
+      <Table.Td data-label="Who" className="record-who">
         {first?.by}
         <Text span size="xs" c="dimmed" className="under">
           {[first?.address && addressText(first.address), node && `at ${node}`].filter(Boolean).join(' ')}
         </Text>
       </Table.Td>
-      <Table.Td data-label="What" style={{ overflowWrap: 'anywhere' }}>
+      <Table.Td data-label="What" className="record-what" style={{ overflowWrap: 'anywhere' }}>
         {kind === 'genesis' && 'the state that the log begins with'}
         {kind === 'unreadable' && (
           <Text span size="sm" c="red">
@@ -187,7 +187,7 @@ function RecordRow({ record, open, toggle }: { record: RecordSummary; open: bool
           </Text>
         )}
       </Table.Td>
-      <Table.Td data-label="Size" ta="right" className="figures" style={{ whiteSpace: 'nowrap' }}>
+      <Table.Td data-label="Size" className="figures record-size" style={{ whiteSpace: 'nowrap' }}>
         {bytesText(bytes)}
       </Table.Td>
     </Table.Tr>
