@@ -15,5 +15,5 @@ export default defineConfig({
     // The page of a node, and the console of a broker.
     rollupOptions: { input: [page('index.html'), page('broker.html')] },
   },
-  server: { proxy: { '/geoserver': 'http://127.0.0.1:8080', '/rest': 'http://127.0.0.1:8090' } },
+  server: { proxy: { '/geoserver': 'http://127.0.0.1:8080', '/rest': 'http://127.0.0.1:7070' } },
 });

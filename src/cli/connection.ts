@@ -2,12 +2,20 @@ import { UnavailableError, UserError } from '../base/index.ts';
 import type { Overview } from '../server/index.ts';
 import { type OptionTable, parseBaseUrl } from './options.ts';
 
-/** Where a command finds a node, and who it is there. */
+/** Where a command finds a node or a broker, and who it is there. */
 export interface ConnectionOptions {
   readonly url: string;
   readonly user: string;
   readonly password?: string;
+  /** Default: a node. */
+  readonly service?: 'node' | 'broker';
 }
+
+/** What to do about a login that is refused. */
+const LOGIN_REMEDIES = {
+  node: 'give --user, and the password in GRATICULE_PASSWORD',
+  broker: 'give the password in GRATICULE_BROKER_PASSWORD, or its file with --password-file',
+};
 
 /** Options of every command that speaks to a node's REST API. */
 export const CONNECTION_OPTIONS: OptionTable = {
@@ -43,7 +51,7 @@ export interface RestRequest {
 }
 
 /**
- * Sends a request to a node's REST API.
+ * Sends a request to the REST API of a node or broker.
  *
  * @param resource  below `/rest`: `/cluster/role`
  * @returns the answer, its status below 400
@@ -53,6 +61,7 @@ export interface RestRequest {
 export async function callRest(at: ConnectionOptions, resource: string, request: RestRequest = {}): Promise<Response> {
   const { method = 'GET', json, accept = 'application/json', headers = {}, body, timeoutMs = ANSWER_MS } = request;
   const { url, user, password } = loginOf(at);
+  const { service = 'node' } = at;
   let answer: Response;
   try {
     answer = await fetch(`${url}/rest${resource}`, {
@@ -68,16 +77,12 @@ export async function callRest(at: ConnectionOptions, resource: string, request:
       ...(body instanceof ReadableStream ? { duplex: 'half' } : {}),
     } as RequestInit);
   } catch (cause) {
-    throw new UnavailableError('no-answer', `${url}: it does not answer; --url names another node`, { cause });
+    throw new UnavailableError('no-answer', `${url}: it does not answer; --url names another ${service}`, { cause });
   }
   if (answer.ok) return answer;
   const text = messageIn((await answer.text()).trim()).slice(0, 4_000);
   if (answer.status === 401)
-    throw new UserError(
-      401,
-      'login-refused',
-      `${url} does not let ${user} in: give --user, and the password in GRATICULE_PASSWORD`,
-    );
+    throw new UserError(401, 'login-refused', `${url} does not let ${user} in: ${LOGIN_REMEDIES[service]}`);
   if (answer.status >= 500) throw new UnavailableError('node-refused', `${url}: ${text || answer.status}`);
   throw new UserError(answer.status, 'node-refused', `${url}: ${text || `it answered ${answer.status}`}`);
 }

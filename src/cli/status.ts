@@ -113,7 +113,7 @@ async function fetchOverview(url: string): Promise<Overview> {
 
 const ANSWER_MS = 5_000;
 const WATCH_MS = 1_000;
-const CLEAR_SCREEN = '\u001b[H\u001b[2J';
+export const CLEAR_SCREEN = '\u001b[H\u001b[2J';
 
 export function compareTrees(nodes: Overview['nodes']): ClusterReport['trees'] {
   // Without a digest: it replays records after a crash.
@@ -129,7 +129,7 @@ export function statusTable(nodes: Overview['nodes']): string {
     ...nodes.map((node) => [
       styled('bold', node.name),
       node.readOnly ? `${node.role}, read-only` : node.role,
-      colored(node.state),
+      coloredState(node.state),
       ageOf(node.since),
       String(node.position),
       node.lag === 0 ? '0' : `${node.lag} (${Math.round(node.lagSeconds)} s)`,
@@ -141,7 +141,7 @@ export function statusTable(nodes: Overview['nodes']): string {
 }
 
 /** How long ago, roughly: `4 s`, `12 min`, `3 h`, `2 d`. */
-function ageOf(iso: string): string {
+export function ageOf(iso: string): string {
   const seconds = Math.max(0, (Date.now() - Date.parse(iso)) / 1000);
   if (Number.isNaN(seconds)) return '';
   if (seconds < 100) return `${Math.round(seconds)} s`;
@@ -149,7 +149,7 @@ function ageOf(iso: string): string {
   return seconds < 48 * 3600 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} d`;
 }
 
-function colored(state: string): string {
+export function coloredState(state: string): string {
   return styled(
     state === 'in-step' ? 'green' : state === 'stopped' || state === 'unreachable' ? 'red' : 'yellow',
     state,

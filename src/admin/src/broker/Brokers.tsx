@@ -11,8 +11,7 @@ export const STATE_COLORS: Readonly<Record<BrokerState, string>> = {
 };
 
 const STORES: Readonly<Record<BrokerStatus['store']['kind'], string>> = {
-  folder: 'a folder of its own',
-  'shared-folder': 'a shared folder',
+  folder: 'a folder',
   postgresql: 'PostgreSQL',
 };
 
@@ -51,7 +50,7 @@ export function Brokers({ status, act }: { status: BrokerStatus; act(action: Act
           <Text size="xs" c="dimmed" mt={6}>
             {STORES[status.store.kind]}
             {status.storeBytes !== undefined && ` · ${bytesText(status.storeBytes)}`}
-            {status.store.kind === 'folder' && ' · no other broker can take over'}
+            {status.brokers.length === 1 && ' · no other broker is there to take over'}
           </Text>
         </Card>
       </SimpleGrid>

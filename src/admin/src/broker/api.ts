@@ -14,7 +14,7 @@ export interface BrokerPresence {
 }
 
 export interface BrokerStatus extends BrokerPresence {
-  readonly store: { readonly kind: 'folder' | 'shared-folder' | 'postgresql'; readonly place: string };
+  readonly store: { readonly kind: 'folder' | 'postgresql'; readonly place: string };
   readonly term: number;
   readonly reason?: string;
   readonly startedAt: string;
