@@ -16,7 +16,7 @@ import { addOptions } from './options.ts';
 
 /** The commands that look at brokers which run, and steer them. */
 export function addBrokerCommands(broker: Command): void {
-  // What stands after the name of a command below is its own: both have --url.
+  // What stands after the name of a command is its own, for both have --url; the program says so, too.
   broker.enablePositionalOptions();
   const command = (nameAndArguments: string, description: string) =>
     broker.command(nameAndArguments).description(description);

@@ -26,6 +26,7 @@ const program = new Command('graticule')
   .description('A clustered geospatial server that speaks the formats of GeoServer')
   .version(VERSION)
   .showHelpAfterError('(--help lists the options)')
+  .enablePositionalOptions()
   .exitOverride();
 
 // Each command loads what it needs and no more.
