@@ -9,6 +9,7 @@ export interface BrokerCommandOptions {
   readonly name?: string;
   readonly url?: string;
   readonly secretFile?: string;
+  readonly passwordFile?: string;
   readonly leaseSeconds: number;
   readonly groupsMax: number;
   readonly tlsCert?: string;
@@ -56,6 +57,13 @@ export const BROKER_OPTIONS: OptionTable = {
     description:
       'file with the secret of the nodes that may come in, read again when it changes; GRATICULE_CLUSTER_SECRET holds the secret itself',
     defaultText: 'secret in the folder of --store, made when it is missing',
+  },
+  passwordFile: {
+    flags: '--password-file <file>',
+    env: 'GRATICULE_BROKER_PASSWORD_FILE',
+    description:
+      'file with the password of the console, made when it is missing; GRATICULE_BROKER_PASSWORD holds the password itself',
+    defaultText: 'console-password in the folder of --store',
   },
   leaseSeconds: {
     flags: '--lease-seconds <number>',

@@ -132,7 +132,11 @@ function nodesTable(nodes: readonly { readonly group: string; readonly node: Nod
       styled('bold', name),
       connected ? (status ? coloredState(status.state) : 'connected') : styled('dim', 'gone'),
       status ? String(status.position) : '-',
-      lag === undefined ? '-' : lag === 0 || !status ? String(lag) : `${lag} (${Math.round(status.lagSeconds)} s)`,
+      lag === undefined
+        ? '-'
+        : lag === 0 || !status || !connected
+          ? String(lag)
+          : `${lag} (${Math.round(status.lagSeconds)} s)`,
       connected && address ? addressText(address) : '-',
       ageOf(since),
       status?.role ?? '-',

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { systemClock, UserError, VERSION } from '../base/index.ts';
 import { isPostgresUrl, openBroker, openStore } from '../log/index.ts';
+import { consolePassword, PASSWORD_VARIABLE, startConsole } from '../server/broker/index.ts';
 import { openDoor, openLogger, urlHost } from '../server/index.ts';
 import type { BrokerCommandOptions } from './broker-options.ts';
 import { clusterSecrets } from './secret.ts';
@@ -29,6 +30,11 @@ export async function broker(given: BrokerCommandOptions): Promise<void> {
   logger.info('listening', { port: door.port, url, pid: process.pid });
 
   const store = await openStore({ place, leaseMs: given.leaseSeconds * 1000, clock: systemClock, logger });
+  const password = await consolePassword({
+    given: process.env[PASSWORD_VARIABLE],
+    file: passwordFile(place, given.passwordFile),
+    logger,
+  });
   const opened = openBroker({
     store,
     name,
@@ -42,8 +48,8 @@ export async function broker(given: BrokerCommandOptions): Promise<void> {
     logger,
   });
   closers.push(() => opened.close());
-  // Nodes come in by an upgrade; there is nothing else here yet.
-  door.open((_, response) => response.writeHead(404).end());
+  const shown = await startConsole({ door, broker: opened, password, logger });
+  closers.push(() => shown.close(DRAIN_MS));
   process.on('SIGHUP', () => {
     void secret.accepted;
     tls.reread();
@@ -78,6 +84,17 @@ function brokerSecrets(place: string, file: string | undefined) {
       "a broker whose store is no folder needs the cluster's secret: give --secret-file, or set GRATICULE_CLUSTER_SECRET",
     );
   return clusterSecrets({ given, file, clusterDir: place, holdsLog: true });
+}
+
+function passwordFile(place: string, file: string | undefined): string {
+  if (file !== undefined) return path.resolve(file);
+  if (!isPostgresUrl(place)) return path.join(place, 'console-password');
+  if (process.env[PASSWORD_VARIABLE]) return '';
+  throw new UserError(
+    400,
+    'no-password',
+    `a broker whose store is no folder needs a password for its console: set ${PASSWORD_VARIABLE}, or give --password-file`,
+  );
 }
 
 /** A host that others can use, for an address that one listens at. */

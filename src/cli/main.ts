@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { UnavailableError, UserError, VERSION } from '../base/index.ts';
+import { addBrokerCommands } from './broker-commands.ts';
 import { BROKER_OPTIONS, type BrokerCommandOptions } from './broker-options.ts';
 import { CLUSTER_OPTIONS, type ClusterOptions, ROLE_OPTIONS } from './cluster.ts';
 import { DEMO_OPTIONS, type DemoOptions } from './demo/options.ts';
@@ -37,10 +38,13 @@ addOptions(program.command('serve').description('run one node on a data director
       return source === 'cli' ? 'command line' : source === 'env' ? 'environment' : undefined;
     }),
 );
-addOptions(
-  program.command('broker').description('run a log server that clusters share; of several on one store, one is active'),
-  BROKER_OPTIONS,
-).action(async (options: BrokerCommandOptions) => (await import('./broker.ts')).broker(options));
+const broker = program
+  .command('broker')
+  .description('run a log server that clusters share; of several on one store, one is active');
+addOptions(broker, BROKER_OPTIONS).action(async (options: BrokerCommandOptions) =>
+  (await import('./broker.ts')).broker(options),
+);
+addBrokerCommands(broker);
 addOptions(
   program.command('demo').description('run a cluster on this machine, with a data directory made from Natural Earth'),
   DEMO_OPTIONS,

@@ -1,6 +1,5 @@
 export { bytesSource } from './blob-source.ts';
 export * from './broker/index.ts';
-export type * from './broker/types.ts';
 export * from './change-log.ts';
 export * from './discovery/index.ts';
 export { type EmbeddedLogOptions, openEmbeddedLog } from './embedded/index.ts';
