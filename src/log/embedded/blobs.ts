@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, stat, utimes } from 'node:fs/promises';
+import { copyFile, type FileHandle, mkdir, open, readdir, rename, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { type Clock, UnavailableError } from '../../base/index.ts';
@@ -22,6 +22,7 @@ const HASH = /^[0-9a-f]{64}$/;
 export class BlobFiles {
   readonly #folder: string;
   readonly #incoming: string;
+  readonly #term: number | undefined;
   readonly #damaged: string;
   readonly #clock: Clock;
   readonly #uploads = new Map<ContentHash, Upload>();
@@ -29,10 +30,14 @@ export class BlobFiles {
   readonly #digests = new Map<ContentHash, { readonly size: number; readonly digest: Hash }>();
   readonly #turns = new Map<ContentHash, Promise<unknown>>();
 
-  /** @param folder  of the log */
-  constructor(folder: string, clock: Clock) {
+  /**
+   * @param folder  of the log
+   * @param term  where others may still write what they have begun before: number of the time since when the log is ours
+   */
+  constructor(folder: string, clock: Clock, term?: number) {
     this.#folder = path.join(folder, 'blobs');
-    this.#incoming = path.join(folder, 'incoming');
+    this.#incoming = path.join(folder, 'incoming', ...(term === undefined ? [] : [String(term)]));
+    this.#term = term;
     this.#damaged = path.join(folder, 'damaged');
     this.#clock = clock;
   }
@@ -102,10 +107,16 @@ export class BlobFiles {
     if (batch.length > 0) yield batch;
   }
 
-  async remove(hashes: readonly ContentHash[], storedBefore: string): Promise<void> {
+  /** @param check  asked before each; it may throw */
+  async remove(
+    hashes: readonly ContentHash[],
+    storedBefore: string,
+    check: () => Promise<void> | undefined = () => undefined,
+  ): Promise<void> {
     const beforeMs = Date.parse(storedBefore);
     for (const hash of hashes)
       await this.#inTurn(hash, async () => {
+        await check();
         const found = await orMissing(stat(this.#file(hash)));
         if (found !== undefined && found.mtimeMs < beforeMs) await remove(this.#file(hash));
       });
@@ -114,6 +125,8 @@ export class BlobFiles {
   /** Removes what came of uploads that nobody has continued for long. */
   async clean(): Promise<void> {
     const beforeMs = this.#clock.now() - PARTIAL_KEPT_MS;
+    for (const folder of await this.#formerIncoming())
+      if (((await orMissing(stat(folder)))?.mtimeMs ?? 0) < beforeMs) await remove(folder);
     for (const name of (await orMissing(readdir(this.#incoming))) ?? []) {
       const hash = name as ContentHash;
       if (this.#uploads.has(hash)) continue;
@@ -165,6 +178,7 @@ export class BlobFiles {
   async #complete(hash: ContentHash, source: BlobSource, upload: Upload): Promise<void> {
     await mkdir(this.#incoming, { recursive: true });
     const incoming = path.join(this.#incoming, hash);
+    await this.#inherit(hash, incoming);
     for (;;) {
       const { from, size, actual } = await this.#receive(hash, source, upload);
       if (size === source.size && actual === hash) break;
@@ -180,6 +194,24 @@ export class BlobFiles {
       await utimes(incoming, now, now);
       await publish(incoming, this.#file(hash));
     });
+  }
+
+  /** Goes on with what has come in an earlier term: with a copy, for somebody may still be writing there. */
+  async #inherit(hash: ContentHash, incoming: string): Promise<void> {
+    if (this.#term === undefined || (await orMissing(stat(incoming))) !== undefined) return;
+    for (const folder of (await this.#formerIncoming()).reverse()) {
+      const found = await orMissing(copyFile(path.join(folder, hash), incoming).then(() => true));
+      if (found) return;
+    }
+  }
+
+  /** The folders of uploads of the terms before, oldest first. */
+  async #formerIncoming(): Promise<string[]> {
+    const term = this.#term;
+    if (term === undefined) return [];
+    const all = path.dirname(this.#incoming);
+    const terms = ((await orMissing(readdir(all))) ?? []).map(Number).filter((each) => each < term);
+    return terms.sort((a, b) => a - b).map((each) => path.join(all, String(each)));
   }
 
   /** Receives what is missing. @returns where it began; how much there is, at most one piece too much; and its hash */

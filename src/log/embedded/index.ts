@@ -69,7 +69,30 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Chan
   const workerData: WorkerData = { file: path.join(folder, 'log.sqlite'), waitMs };
   // The published package is compiled.
   const script = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-  const worker = new Worker(new URL(script, import.meta.url), {
+  return openFolderLog({ ...options, script: new URL(script, import.meta.url), workerData });
+}
+
+/** What a folder's log must look at when others may write to the folder as well. */
+export interface Fence {
+  /** Part of the names of what this process alone writes. */
+  readonly term: number;
+  /** Resolves when the log is still this process' own. @throws UnavailableError */
+  check(): Promise<void>;
+  /** Hears that it is not. */
+  readonly onOver: () => void;
+}
+
+export interface FolderLogOptions extends EmbeddedLogOptions {
+  /** The thread that keeps the records, and what it is given. */
+  readonly script: URL;
+  readonly workerData: object;
+  readonly fence?: Fence;
+}
+
+/** A log whose records are kept by a thread, with its snapshots and blobs in files beside them. */
+export async function openFolderLog(options: FolderLogOptions): Promise<ChangeLog> {
+  const { folder, script, workerData, fence } = options;
+  const worker = new Worker(script, {
     workerData,
     // It is part of what is supported from this version of Node on, and the warning would be in every node's log.
     execArgv: ['--disable-warning=ExperimentalWarning'],
@@ -78,9 +101,9 @@ export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<Chan
   if (options.group !== undefined) writeGroup(folder, options.group);
   const clock = options.clock ?? systemClock;
   const snapshots = new SnapshotFiles(folder, clock);
-  const blobs = new BlobFiles(folder, clock);
+  const blobs = new BlobFiles(folder, clock, fence?.term);
   await snapshots.clean();
-  return new EmbeddedLog({ worker, opened, snapshots, blobs, clock, peerTtlMs: options.peerTtlMs });
+  return new FolderLog({ worker, opened, snapshots, blobs, clock, fence, peerTtlMs: options.peerTtlMs });
 }
 
 async function firstReply(worker: Worker, folder: string): Promise<Extract<Reply, { kind: 'opened' }>> {
@@ -103,6 +126,7 @@ interface Parts {
   readonly snapshots: SnapshotFiles;
   readonly blobs: BlobFiles;
   readonly clock: Clock;
+  readonly fence: Fence | undefined;
   readonly peerTtlMs: number | undefined;
 }
 
@@ -113,7 +137,7 @@ interface Call {
   readonly lost: () => Error;
 }
 
-class EmbeddedLog implements ChangeLog {
+class FolderLog implements ChangeLog {
   readonly promises: LogPromises = {
     durability: 'power-loss',
     recordBytesMax: RECORD_BYTES_MAX,
@@ -122,6 +146,7 @@ class EmbeddedLog implements ChangeLog {
   readonly #worker: Worker;
   readonly #snapshots: SnapshotFiles;
   readonly #blobs: BlobFiles;
+  readonly #fence: Fence | undefined;
   readonly #feed: Feed;
   readonly #peers: PeerList;
   readonly #calls = new Map<number, Call>();
@@ -140,6 +165,7 @@ class EmbeddedLog implements ChangeLog {
     this.#worker = worker;
     this.#snapshots = snapshots;
     this.#blobs = blobs;
+    this.#fence = parts.fence;
     this.#feed = new Feed(opened.head as Position, RECENT_BYTES_MAX);
     this.#peers = new PeerList(clock, parts.peerTtlMs);
     this.#trimmed = opened.trimmed as Position;
@@ -174,12 +200,19 @@ class EmbeddedLog implements ChangeLog {
 
   async head(): Promise<Position> {
     this.#checkOpen();
-    return this.#feed.head;
+    if (this.#fence === undefined) return this.#feed.head;
+    const reply = await this.#call(
+      (id) => ({ kind: 'head', id }),
+      () => new LogClosedError(),
+    );
+    if (reply.kind !== 'head') throw unexpected(reply);
+    return reply.head as Position;
   }
 
   async putSnapshot(at: Position, body: Readable): Promise<void> {
     this.#checkOpen(body);
     await this.#snapshots.put(at, body, this.#closed.signal);
+    await this.#fence?.check();
   }
 
   async latestSnapshot(upTo?: Position): Promise<SnapshotBody | undefined> {
@@ -196,6 +229,7 @@ class EmbeddedLog implements ChangeLog {
     this.#checkOpen();
     checkBlobBytes(hash, source.size, BLOB_BYTES_MAX);
     await this.#blobs.put(hash, source);
+    await this.#fence?.check();
   }
 
   async hasBlob(hash: ContentHash): Promise<boolean> {
@@ -215,7 +249,7 @@ class EmbeddedLog implements ChangeLog {
 
   async removeBlobs(hashes: readonly ContentHash[], storedBefore: string): Promise<void> {
     this.#checkOpen();
-    await this.#blobs.remove(hashes, storedBefore);
+    await this.#blobs.remove(hashes, storedBefore, () => this.#fence?.check());
   }
 
   async announce(status: NodeStatus): Promise<void> {
@@ -305,6 +339,7 @@ class EmbeddedLog implements ChangeLog {
     this.#bodies.delete(reply.id);
     if (reply.kind === 'failed') {
       if (reply.head > this.#feed.head) this.#feed.reset(reply.head as Position);
+      if (reply.isOver) this.#fence?.onOver();
       const message = `the log failed: ${reply.message}`;
       call?.reject(reply.uncertain ? new UncertainError(message) : new UnavailableError('log-failed', message));
       return;

@@ -9,6 +9,8 @@ export type Request =
       readonly recordsMax: number;
     }
   | { readonly kind: 'trim'; readonly id: number; readonly upTo: number }
+  /** For a thread that is not the only one to write. */
+  | { readonly kind: 'head'; readonly id: number }
   | { readonly kind: 'close'; readonly id: number };
 
 export type Reply =
@@ -23,13 +25,15 @@ export type Reply =
       readonly records: readonly { readonly position: number; readonly body: Uint8Array }[];
     }
   | { readonly kind: 'trimmed'; readonly id: number; readonly trimmed: number }
-  /** `uncertain`: it may have been done; `head` tells whether anything was. */
+  | { readonly kind: 'head'; readonly id: number; readonly head: number }
+  /** `uncertain`: it may have been done; `head` tells whether anything was. `isOver`: somebody else has the log now. */
   | {
       readonly kind: 'failed';
       readonly id: number;
       readonly message: string;
       readonly uncertain: boolean;
       readonly head: number;
+      readonly isOver?: boolean;
     }
   | { readonly kind: 'done'; readonly id: number };
 

@@ -1,11 +1,12 @@
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Clock, UnavailableError } from '../../../base/index.ts';
 import { orMissing } from '../../embedded/files.ts';
-import { openEmbeddedLog } from '../../embedded/index.ts';
+import { openFolderLog } from '../../embedded/index.ts';
 import type { StoredGroup } from '../store.ts';
 import type { GroupPause } from '../types.ts';
-import { isCurrent } from './token.ts';
+import { goesOn } from './token.ts';
+import type { SegmentWorkerData } from './worker.ts';
 
 export interface FolderGroupOptions {
   /** Of the group. */
@@ -24,8 +25,25 @@ const PAUSE_FILE = 'paused.json';
 
 /** @throws UnavailableError */
 export async function openFolderGroup(options: FolderGroupOptions): Promise<StoredGroup> {
-  const { folder, group, token, clock, peerTtlMs } = options;
-  const log = await openEmbeddedLog({ folder, group, clock, peerTtlMs });
+  const { folder, group, term, token, clock, peerTtlMs, onLost } = options;
+  const records = path.join(folder, 'records');
+  const check = async () => {
+    if (await goesOn(token)) return;
+    onLost();
+    throw new UnavailableError('term-over', 'another broker is active by now');
+  };
+  await mkdir(folder, { recursive: true });
+  // The published package is compiled.
+  const script = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
+  const log = await openFolderLog({
+    folder,
+    group,
+    clock,
+    peerTtlMs,
+    script: new URL(script, import.meta.url),
+    workerData: { folder: records, term, token } satisfies SegmentWorkerData,
+    fence: { term, check, onOver: onLost },
+  });
   const file = path.join(folder, PAUSE_FILE);
   const text = await orMissing(readFile(file, 'utf8'));
   let paused = text === undefined ? undefined : (JSON.parse(text) as GroupPause);
@@ -35,7 +53,7 @@ export async function openFolderGroup(options: FolderGroupOptions): Promise<Stor
       return paused;
     },
     async pause(pause) {
-      if (!isCurrent(token)) throw new UnavailableError('term-over', 'another broker is active by now');
+      await check();
       if (pause === undefined) await rm(file, { force: true });
       else {
         await writeFile(`${file}.new`, `${JSON.stringify(pause)}\n`, { flush: true });
@@ -43,6 +61,12 @@ export async function openFolderGroup(options: FolderGroupOptions): Promise<Stor
       }
       paused = pause;
     },
-    recordBytes: async () => (await orMissing(stat(path.join(folder, 'log.sqlite'))))?.size,
+    recordBytes: () => bytesIn(records),
   };
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(folder)) bytes += (await orMissing(stat(path.join(folder, name))))?.size ?? 0;
+  return bytes;
 }

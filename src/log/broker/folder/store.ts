@@ -8,7 +8,7 @@ import type { StoreInfo } from '../types.ts';
 import { openFolderGroup } from './group.ts';
 import { Presence } from './presence.ts';
 import { machineId, ProcessLock } from './process-lock.ts';
-import { isCurrent, parseToken, Tokens, type TokenText } from './token.ts';
+import { goesOn, parseToken, Tokens, type TokenText } from './token.ts';
 
 export interface FolderStoreOptions {
   /** Absolute; made when missing. */
@@ -239,9 +239,9 @@ class FolderTerm implements Term {
     }
   }
 
-  /** Another broker has begun a term. */
+  /** Looks whether another broker has begun a term. */
   async #lose(): Promise<void> {
-    if (this.#lost.signal.aborted || isCurrent(this.#parts.tokens.file(this.number))) return;
+    if (this.#lost.signal.aborted || (await goesOn(this.#parts.tokens.file(this.number)).catch(() => true))) return;
     const other = await this.#parts.tokens.newest().catch(() => undefined);
     const who = other === undefined ? undefined : parseToken(other.text).name;
     this.#lost.abort(

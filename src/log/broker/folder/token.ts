@@ -114,6 +114,22 @@ export function isCurrent(file: string): boolean {
   }
 }
 
+/** As `isCurrent`, for a thread that must not wait for a drive. */
+export async function goesOn(file: string): Promise<boolean> {
+  try {
+    const handle = await open(file, 'r');
+    try {
+      return (await handle.stat()).nlink > 0;
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESTALE') return false;
+    throw error;
+  }
+}
+
 function padded(text: TokenText): Buffer {
   const bytes = Buffer.alloc(TEXT_BYTES, ' ');
   bytes.write(JSON.stringify(text));

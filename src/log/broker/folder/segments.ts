@@ -1,0 +1,319 @@
+import {
+  closeSync,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
+import { decodeHeader, encodeFrame, encodeHeader, frameAt, HEADER_BYTES, RECORD, TRIMMED } from './segment.ts';
+
+/** A segment is ended when it is longer: trimming removes whole ones. */
+const SEGMENT_BYTES = 32 * 1024 * 1024;
+/** A trim ends the segment that is written when it is longer. */
+const TRIM_BYTES = 1024 * 1024;
+/** Zeros are written in advance, so that a sync need not write the file's length as well: it takes half as long. */
+const ADVANCE_BYTES = 1024 * 1024;
+const NAME = /^(\d{12})-(\d{6})\.seg$/;
+
+interface Segment {
+  readonly name: string;
+  readonly first: number;
+  /** Where the frame of each record begins; absent: nobody has asked yet. */
+  offsets?: number[];
+  /** Where its frames end. */
+  end: number;
+}
+
+/** The term is over: somebody else may have read, and begun to write. */
+export class FencedError extends Error {
+  constructor() {
+    super('another broker is active by now');
+    this.name = 'FencedError';
+  }
+}
+
+/**
+ * The records of a log, in a folder that others may write to as well: somebody whose term is over, and does not know it yet. Each term
+ * writes to segments of its own. A segment begins where the log ended when its term read it, and whatever an earlier term adds from there on
+ * does not count; so what is acknowledged must be on the disk, and the term found to go on after that.
+ *
+ * For a thread of its own: everything is done before it returns.
+ */
+export class Segments {
+  readonly #folder: string;
+  readonly #term: number;
+  readonly #isCurrent: () => boolean;
+  /** In order; the last is the one that is written. */
+  #segments: Segment[] = [];
+  #file: number;
+  #allocated = HEADER_BYTES;
+  #head: number;
+  #trimmed: number;
+
+  /** @throws FencedError */
+  constructor(folder: string, term: number, isCurrent: () => boolean) {
+    this.#folder = folder;
+    this.#term = term;
+    this.#isCurrent = isCurrent;
+    mkdirSync(folder, { recursive: true });
+    // First: who has changed a folder on a network drive forgets what he remembered of it, and then sees what is there.
+    const own = this.#create();
+    const found = this.#found(own.name);
+    const last = found.at(-1);
+    this.#trimmed = found.reduce((most, { trimmed }) => Math.max(most, trimmed), 0);
+    this.#head = this.#trimmed;
+    if (last !== undefined) {
+      const { offsets, trimmed } = this.#scan(last);
+      this.#trimmed = Math.max(this.#trimmed, trimmed);
+      this.#head = last.first - 1 + offsets.length;
+    }
+    this.#begin(own.file);
+    this.#file = own.file;
+    this.#segments = [...found, this.#segmentHere(own.name)];
+    this.check();
+  }
+
+  get head(): number {
+    return this.#head;
+  }
+
+  get trimmed(): number {
+    return this.#trimmed;
+  }
+
+  /** Whether this is the log still. @throws FencedError */
+  check(): void {
+    if (!this.#isCurrent()) throw new FencedError();
+  }
+
+  /**
+   * Adds records behind the head; they are on the disk when it returns. When it throws anything but FencedError, nothing was written.
+   *
+   * @throws FencedError  it is not known whether they count
+   * @throws BrokenError  it is not known, and nothing more can be written
+   */
+  append(bodies: readonly Uint8Array[]): void {
+    const segment = this.#segments.at(-1)!;
+    const frames = bodies.map((body, index) => encodeFrame(RECORD, this.#head + 1 + index, body));
+    const begin = segment.end;
+    this.#write(frames);
+    let at = begin;
+    for (const frame of frames) {
+      segment.offsets!.push(at);
+      at += frame.length;
+    }
+    this.#head += bodies.length;
+    this.#stand();
+    if (segment.end > SEGMENT_BYTES) this.#roll();
+  }
+
+  /** Some of the records after a position, which is not trimmed. */
+  load(
+    after: number,
+    recordsMax: number,
+    bytesMax: number,
+  ): { readonly position: number; readonly body: Uint8Array }[] {
+    if (after >= this.#head) return [];
+    const index = this.#segments.findLastIndex(({ first }) => first <= after + 1);
+    const segment = this.#segments[index];
+    if (segment === undefined) throw new Error(`the records after position ${after} are gone from ${this.#folder}`);
+    const offsets = segment.offsets ?? this.#scan(segment).offsets;
+    const next = this.#segments[index + 1]?.first ?? this.#head + 1;
+    const from = after + 1 - segment.first;
+    const most = Math.min(next - segment.first, offsets.length, from + recordsMax);
+    if (from >= most)
+      throw new Error(`the segment ${segment.name} in ${this.#folder} is damaged behind position ${after}`);
+    let to = from + 1;
+    const endOf = (record: number) => offsets[record + 1] ?? segment.end;
+    while (to < most && endOf(to) - offsets[from]! <= bytesMax) to++;
+    const buffer = this.#read(segment.name, offsets[from]!, endOf(to - 1));
+    const records: { position: number; body: Uint8Array }[] = [];
+    for (let at = 0; at < buffer.length; ) {
+      const frame = frameAt(buffer, at);
+      if (frame === undefined)
+        throw new Error(`the segment ${segment.name} in ${this.#folder} is damaged behind position ${after}`);
+      if (frame.kind === RECORD)
+        records.push({ position: frame.position, body: buffer.subarray(frame.start, frame.end) });
+      at = frame.end;
+    }
+    return records;
+  }
+
+  /** Makes a trim known, durable when it returns, and removes the segments that have no other records. */
+  trim(upTo: number): void {
+    if (upTo <= this.#trimmed) return;
+    this.#write([encodeFrame(TRIMMED, upTo, new Uint8Array(0))]);
+    this.#trimmed = upTo;
+    this.#stand();
+    if (this.#segments.at(-1)!.end > TRIM_BYTES) this.#roll();
+    while (this.#segments.length > 1 && this.#segments[1]!.first <= upTo + 1)
+      rmSync(path.join(this.#folder, this.#segments.shift()!.name), { force: true });
+  }
+
+  close(): void {
+    try {
+      ftruncateSync(this.#file, this.#segments.at(-1)!.end);
+    } finally {
+      closeSync(this.#file);
+    }
+  }
+
+  // ---- files
+
+  /** The segments of others that count, in order; what they end with is not known yet. */
+  #found(own: string): (Segment & { readonly trimmed: number })[] {
+    const names = readdirSync(this.#folder).filter((name) => NAME.test(name) && name !== own);
+    const found: (Segment & { readonly trimmed: number })[] = [];
+    // From the last to the first: one that does not begin before the next does not count.
+    let limit = Number.POSITIVE_INFINITY;
+    for (const name of names.sort().reverse()) {
+      const header = decodeHeader(this.#read(name, 0, HEADER_BYTES));
+      if (header !== undefined && header.first < limit) {
+        limit = header.first;
+        found.push({ name, ...header, end: 0 });
+      } else if (Number(name.slice(0, 12)) < this.#term) rmSync(path.join(this.#folder, name), { force: true });
+    }
+    return found.reverse();
+  }
+
+  /** Finds the frames of a segment. */
+  #scan(segment: Segment): { readonly offsets: number[]; readonly trimmed: number } {
+    const buffer = this.#read(segment.name, 0, Number.POSITIVE_INFINITY);
+    const offsets: number[] = [];
+    let trimmed = 0;
+    let at = HEADER_BYTES;
+    for (let frame = frameAt(buffer, at); frame !== undefined; frame = frameAt(buffer, at)) {
+      if (frame.kind === TRIMMED) trimmed = Math.max(trimmed, frame.position);
+      else if (frame.position !== segment.first + offsets.length) break;
+      else offsets.push(at);
+      at = frame.end;
+    }
+    segment.offsets = offsets;
+    segment.end = at;
+    return { offsets, trimmed };
+  }
+
+  #create(): { readonly name: string; readonly file: number } {
+    for (let number = 0; ; number++) {
+      const name = `${String(this.#term).padStart(12, '0')}-${String(number).padStart(6, '0')}.seg`;
+      try {
+        return { name, file: openSync(path.join(this.#folder, name), 'wx') };
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+    }
+  }
+
+  /** Makes a file that was just made a segment that begins at the head. */
+  #begin(file: number): void {
+    const header = encodeHeader({ first: this.#head + 1, trimmed: this.#trimmed });
+    writeWhole(file, header, 0);
+    fsyncSync(file);
+    const folder = openSync(this.#folder, 'r');
+    try {
+      fsyncSync(folder);
+    } finally {
+      closeSync(folder);
+    }
+  }
+
+  #segmentHere(name: string): Segment {
+    return { name, first: this.#head + 1, offsets: [], end: HEADER_BYTES };
+  }
+
+  /** Goes on in a new segment; when that fails, the next append tries again. */
+  #roll(): void {
+    try {
+      const { name, file } = this.#create();
+      try {
+        this.#begin(file);
+      } catch (error) {
+        closeSync(file);
+        throw error;
+      }
+      ftruncateSync(this.#file, this.#segments.at(-1)!.end);
+      closeSync(this.#file);
+      this.#file = file;
+      this.#allocated = HEADER_BYTES;
+      this.#segments.push(this.#segmentHere(name));
+    } catch {
+      // What was written before is written.
+    }
+  }
+
+  /** What was just written counts. @throws FencedError, BrokenError  that is not known */
+  #stand(): void {
+    try {
+      this.check();
+    } catch (error) {
+      throw error instanceof FencedError ? error : new BrokenError(error as Error);
+    }
+  }
+
+  #write(frames: readonly Buffer[]): void {
+    const segment = this.#segments.at(-1)!;
+    const bytes = frames.length === 1 ? frames[0]! : Buffer.concat(frames);
+    try {
+      const end = segment.end + bytes.length;
+      if (end > this.#allocated) {
+        const zeros = Buffer.alloc(ADVANCE_BYTES);
+        writeWhole(this.#file, zeros, end);
+        this.#allocated = end + ADVANCE_BYTES;
+      }
+      writeWhole(this.#file, bytes, segment.end);
+      fdatasyncSync(this.#file);
+      segment.end = end;
+    } catch (error) {
+      this.#takeBack(segment.end, error as Error);
+      throw error;
+    }
+  }
+
+  /** After a write that failed. @throws BrokenError  what it left behind cannot be removed */
+  #takeBack(end: number, cause: Error): void {
+    try {
+      ftruncateSync(this.#file, end);
+      fsyncSync(this.#file);
+      this.#allocated = end;
+    } catch {
+      throw new BrokenError(cause);
+    }
+  }
+
+  #read(name: string, from: number, to: number): Buffer {
+    const file = openSync(path.join(this.#folder, name), 'r');
+    try {
+      const end = Math.min(to, fstatSync(file).size);
+      // Memory of its own, which can be handed to another thread.
+      const buffer = Buffer.allocUnsafeSlow(Math.max(0, end - from));
+      let length = 0;
+      while (length < buffer.length) {
+        const read = readSync(file, buffer, length, buffer.length - length, from + length);
+        if (read === 0) break;
+        length += read;
+      }
+      return buffer.subarray(0, length);
+    } finally {
+      closeSync(file);
+    }
+  }
+}
+
+/** A write failed, and what it left behind cannot be removed. */
+export class BrokenError extends Error {
+  constructor(cause: Error) {
+    super(cause.message, { cause });
+    this.name = 'BrokenError';
+  }
+}
+
+function writeWhole(file: number, bytes: Uint8Array, at: number): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, at + done);
+}
