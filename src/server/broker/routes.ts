@@ -1,6 +1,7 @@
 /** The table of the console's endpoints: what is served is what is in it, and the OpenAPI description is made from it. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { UserError } from '../../base/index.ts';
-import type { Broker, GroupNode, GroupStatus } from '../../log/index.ts';
+import type { Broker, BrokerStatus, GroupNode, GroupStatus } from '../../log/index.ts';
 import { type ApiAbout, type DescribedRoute, describeApi } from '../../rest/index.ts';
 import { detailsOf, type RecordDetails, type RecordSummary, summaryOf } from './records.ts';
 
@@ -47,6 +48,9 @@ export interface RecordList {
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 500;
 const REASON_CHARACTERS_MAX = 500;
+/** A hand-over takes some tenths of a second. */
+const TAKEN_MS = 10_000;
+const LOOK_MS = 50;
 
 const json = { produces: ['json'], local: true, status: 200 } as const;
 const change = { ...json, method: 'POST', consumes: ['application/json'] } as const;
@@ -66,9 +70,8 @@ export const consoleRoutes: readonly ConsoleRoute[] = [
       'Hands the active role to a waiting broker (to: its name; default: whichever is first), on whichever broker',
     handle: async (x) => {
       const to = nameIn(x.body('to'), 'to');
-      await x.broker.takeOver(to);
       x.note('takeover', { to });
-      return x.broker.status();
+      return takeOver(x.broker, to);
     },
   },
   {
@@ -194,6 +197,17 @@ const API: ApiAbout = {
     503: 'Another broker is active, or the store cannot be reached',
   },
 };
+
+/** Whoever steps down answers once the next one says that it is active, or when that takes long. */
+async function takeOver(broker: Broker, to: string | undefined): Promise<BrokerStatus> {
+  const before = await broker.status();
+  await broker.takeOver(to);
+  for (const deadline = performance.now() + TAKEN_MS; ; await pause(LOOK_MS)) {
+    const status = await broker.status();
+    const isTaken = status.brokers.some(({ state, name }) => state === 'active' && name !== before.name);
+    if (before.state !== 'active' || isTaken || performance.now() > deadline) return status;
+  }
+}
 
 function viewOf(group: GroupStatus): GroupView {
   return {
