@@ -1,38 +1,19 @@
 /**
- * The thread that writes small files, and lists folders, for a node. Each call is synchronous here: that costs a third of what the same call
+ * The thread that writes small files for a node. Each call is synchronous here: that costs a third of what the same call
  * costs through promises, waits behind no other work, and takes nothing from the thread that answers requests.
  */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
-import { parentPort } from 'node:worker_threads';
-import { type Listing, STAMP_NUMBERS } from './files.ts';
+import { answerCalls } from './call-thread.ts';
 
-/** A call and its number; the answer repeats the number. */
 export type DiskCall =
-  | { readonly id: number; readonly kind: 'write-all'; readonly files: readonly { file: string; bytes: Uint8Array }[] }
-  | { readonly id: number; readonly kind: 'list'; readonly folders: readonly string[] }
-  | { readonly id: number; readonly kind: 'rename' | 'link'; readonly from: string; readonly to: string }
-  | {
-      readonly id: number;
-      readonly kind: 'remove-file' | 'remove-folder' | 'make-folder';
-      readonly path: string;
-    }
-  | { readonly id: number; readonly kind: 'sync-folders'; readonly paths: readonly string[] };
+  | { readonly kind: 'write-all'; readonly files: readonly { file: string; bytes: Uint8Array }[] }
+  | { readonly kind: 'rename' | 'link'; readonly from: string; readonly to: string }
+  | { readonly kind: 'remove-file' | 'remove-folder' | 'make-folder'; readonly path: string }
+  | { readonly kind: 'sync-folders'; readonly paths: readonly string[] };
 
-export interface DiskAnswer {
-  readonly id: number;
-  readonly value?: unknown;
-  readonly error?: DiskError;
-}
-
-/** What is left of an error between threads. */
-export interface DiskError {
-  readonly message: string;
-  readonly code?: string;
-}
-
-function run(call: DiskCall): unknown {
+function run(call: DiskCall): void {
   switch (call.kind) {
     case 'write-all':
       writeAll(call.files);
@@ -55,44 +36,7 @@ function run(call: DiskCall): unknown {
     case 'sync-folders':
       syncFolders(call.paths);
       break;
-    case 'list':
-      return call.folders.map((folder) => {
-        try {
-          return list(folder);
-        } catch (error) {
-          return plain(error);
-        }
-      });
   }
-  return undefined;
-}
-
-function list(folder: string): Listing {
-  const folders: string[] = [];
-  const files: string[] = [];
-  const others: { name: string; kind: 'link' | 'other' }[] = [];
-  for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
-    if (entry.isFile()) files.push(entry.name);
-    else if (entry.isDirectory()) folders.push(entry.name);
-    else others.push({ name: entry.name, kind: entry.isSymbolicLink() ? 'link' : 'other' });
-  }
-  const stamps = new BigInt64Array(files.length * STAMP_NUMBERS);
-  for (let n = 0; n < files.length; n++) {
-    const stat = fs.lstatSync(`${folder}/${files[n]}`, { bigint: true, throwIfNoEntry: false });
-    // A file that has gone meanwhile keeps zeros: whoever reads it will see.
-    if (stat === undefined) continue;
-    const at = n * STAMP_NUMBERS;
-    stamps[at] = stat.size;
-    stamps[at + 1] = stat.mtimeNs;
-    stamps[at + 2] = stat.ctimeNs;
-    stamps[at + 3] = stat.ino;
-  }
-  return { folders, files, stamps, others };
-}
-
-function plain(error: unknown): DiskError {
-  const { message, code } = error as NodeJS.ErrnoException;
-  return { message, code };
 }
 
 /** From so many files on, one sync of the whole file system costs less than theirs. */
@@ -188,13 +132,4 @@ function stepBack(): void {
 }
 
 stepBack();
-parentPort?.on('message', (calls: readonly DiskCall[]) => {
-  const answers = calls.map((call): DiskAnswer => {
-    try {
-      return { id: call.id, value: run(call) };
-    } catch (error) {
-      return { id: call.id, error: plain(error) };
-    }
-  });
-  parentPort?.postMessage(answers);
-});
+answerCalls(run);

@@ -26,6 +26,8 @@ export interface FileSystem {
   listSync(folder: string): readonly { readonly name: string; readonly kind: FileKind }[];
   /** What is in each of some folders, or why that cannot be said. Nothing in it is read. */
   list(folders: readonly string[]): Promise<readonly (Listing | NodeJS.ErrnoException)[]>;
+  /** No more folders are to be listed for now. */
+  endListing(): Promise<void>;
   /** A whole file; undefined when it is longer than `bytesMax`. */
   readSync(file: string, bytesMax?: number): Uint8Array | undefined;
   /** So many bytes of a file from an offset on; fewer where it ends before. */

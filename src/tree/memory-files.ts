@@ -96,6 +96,8 @@ class MemoryFiles implements MemoryFileSystem {
     });
   }
 
+  async endListing() {}
+
   #listing(folder: string): Listing {
     const names = this.listSync(folder);
     const files = names.filter(({ kind }) => kind === 'file').map(({ name }) => name);

@@ -1,67 +1,16 @@
 import * as fs from 'node:fs';
-import { Worker } from 'node:worker_threads';
-import type { DiskAnswer, DiskCall, DiskError } from './disk-thread.ts';
+import { CallThread, type PlainError, revived } from './call-thread.ts';
+import type { DiskCall } from './disk-thread.ts';
 import { codeOf, type FileKind, type FileSystem, type Listing } from './files.ts';
 
-type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
+/** What threads run; the published package is compiled. */
+const script = (name: string) =>
+  new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
-/** The calls that are carried out by a thread of their own. Those of one tick travel in one message, and run in order. */
-class DiskThread {
-  #worker: Worker | undefined;
-  readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
-  #unsent: DiskCall[] = [];
-  #lastId = 0;
+const disk = new CallThread<DiskCall>('disk', script('disk-thread'));
 
-  async run(call: Unnumbered<DiskCall>): Promise<void> {
-    await this.ask(call);
-  }
-
-  ask(call: Unnumbered<DiskCall>): Promise<unknown> {
-    const id = ++this.#lastId;
-    const answer = Promise.withResolvers<unknown>();
-    this.#calls.set(id, answer);
-    if (this.#unsent.push({ ...call, id } as DiskCall) === 1) queueMicrotask(() => this.#send());
-    return answer.promise;
-  }
-
-  #send(): void {
-    this.#worker ??= this.#start();
-    // The process must not end while something is being written, and need not live for a thread that waits.
-    this.#worker.ref();
-    this.#worker.postMessage(this.#unsent);
-    this.#unsent = [];
-  }
-
-  #start(): Worker {
-    // The published package is compiled.
-    const script = import.meta.url.endsWith('.ts') ? './disk-thread.ts' : './disk-thread.js';
-    const worker = new Worker(new URL(script, import.meta.url), { name: 'disk' });
-    worker.on('message', (answers: readonly DiskAnswer[]) => {
-      for (const { id, value, error } of answers) {
-        const call = this.#calls.get(id);
-        this.#calls.delete(id);
-        if (error === undefined) call?.resolve(value);
-        else call?.reject(revived(error));
-      }
-      if (this.#calls.size === 0) worker.unref();
-    });
-    const gone = (error: Error) => {
-      if (this.#worker !== worker) return;
-      this.#worker = undefined;
-      for (const call of this.#calls.values()) call.reject(error);
-      this.#calls.clear();
-    };
-    worker.on('error', gone);
-    worker.on('exit', () => gone(new Error('the thread that writes files has ended')));
-    return worker;
-  }
-}
-
-function revived({ message, code }: DiskError): NodeJS.ErrnoException {
-  return Object.assign(new Error(message), { code });
-}
-
-const disk = new DiskThread();
+/** To list folders costs the system more than it costs the thread that takes in what was found: two keep that one busy. */
+const listing = Array.from({ length: 2 }, () => new CallThread<readonly string[]>('list', script('listing-thread')));
 
 /** The file system of this machine. */
 export const nodeFileSystem: FileSystem = {
@@ -70,8 +19,13 @@ export const nodeFileSystem: FileSystem = {
   },
 
   async list(folders) {
-    const listings = (await disk.ask({ kind: 'list', folders })) as readonly (Listing | DiskError)[];
+    const thread = listing.reduce((idlest, next) => (next.busy < idlest.busy ? next : idlest));
+    const listings = (await thread.ask(folders)) as readonly (Listing | PlainError)[];
     return listings.map((listing) => ('message' in listing ? revived(listing) : listing));
+  },
+
+  async endListing() {
+    for (const thread of listing) thread.end();
   },
 
   readSync(file, bytesMax = Number.POSITIVE_INFINITY) {

@@ -46,7 +46,7 @@ const FILES_PER_TURN = 200;
 const KNOWN_PER_TURN = 2000;
 /** Folders asked for at once; the next ones are being listed while the files of the last are taken in. */
 const FOLDERS_AT_ONCE = 256;
-const QUESTIONS_AHEAD = 2;
+const QUESTIONS_AHEAD = 4;
 /**
  * Two changes of a file within the grain of the file system's clock (2 s at worst) leave the same stamp. What was changed
  * longer ago than this before it was read has another stamp after the next change.
@@ -63,6 +63,14 @@ export const TEMPORARY_NAME = /^\.graticule-\d+\.tmp$/;
  * @throws the signal's reason
  */
 export async function scanFolder(system: FileSystem, dir: string, options: ScanOptions): Promise<Scan> {
+  try {
+    return await scan(system, dir, options);
+  } finally {
+    await system.endListing();
+  }
+}
+
+async function scan(system: FileSystem, dir: string, options: ScanOptions): Promise<Scan> {
   const { local = [], known, nowMs, signal } = options;
   const settledNs = BigInt(Math.floor(nowMs) - SETTLED_MS) * 1_000_000n;
   const files = new Files();

@@ -134,6 +134,8 @@ export class SimulatedDisk implements FileSystem {
     });
   }
 
+  async endListing() {}
+
   #listing(folder: string): Listing {
     this.onRead?.(folder);
     const { names } = need(this.#now, folder, 'folder') as FolderNode;
