@@ -20,6 +20,8 @@ import {
   type ShowOptions,
 } from './history-options.ts';
 import { addOptions } from './options.ts';
+import { clusterFolder } from './serve/cluster-folder.ts';
+import { keepCompiled } from './serve/compiled.ts';
 import { SERVE_OPTIONS, type ServeOptions } from './serve-options.ts';
 import { STATUS_OPTIONS, type StatusOptions } from './status.ts';
 
@@ -32,11 +34,14 @@ const program = new Command('graticule')
 
 // Each command loads what it needs and no more.
 addOptions(program.command('serve').description('run one node on a data directory'), SERVE_OPTIONS).action(
-  async (options: ServeOptions, command: Command) =>
-    (await import('./serve.ts')).serve(options, (option) => {
+  async (options: ServeOptions, command: Command) => {
+    const sourceOf = (option: string) => {
       const source = command.getOptionValueSource(option);
       return source === 'cli' ? 'command line' : source === 'env' ? 'environment' : undefined;
-    }),
+    };
+    keepCompiled(clusterFolder(options, sourceOf('clusterDir')));
+    await (await import('./serve.ts')).serve(options, sourceOf);
+  },
 );
 const broker = program
   .command('broker')

@@ -102,6 +102,7 @@ describe('files changed by hand', () => {
     await a.node.catchUp();
     assert.deepEqual([read(a.node, 'x'), read(a.node, 'y')], ['1', '3']);
     assert.equal(back.node.digest, a.node.digest);
+    await back.node.written();
     const { aside } = back.events.find(({ event }) => event === 'tree-mended')!.facts;
     assert.equal(readFileSync(`${aside}/x`, 'utf8'), 'edited');
   });

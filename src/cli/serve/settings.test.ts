@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { ServeOptions } from '../serve-options.ts';
+import { clusterFolder } from './cluster-folder.ts';
 import { normalized, SETTING_KEYS, settingKey, withoutSecrets } from './keys.ts';
 import { propertiesOf } from './properties-file.ts';
 import { keysAfter, keysFor, roleOf } from './role-keys.ts';
-import { clusterFolder, resolveSettings } from './settings.ts';
+import { resolveSettings } from './settings.ts';
 
 const DEFAULTS: ServeOptions = {
   dataDir: '/data',

@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { UserError } from '../../base/index.ts';
 import { DEFAULT_DISCOVERY_ADDRESS, DEFAULT_GROUP, isNatsUrl, isPostgresUrl } from '../../log/index.ts';
 import { DISCOVERED_LOG } from '../find-log.ts';
@@ -158,13 +157,6 @@ export function environmentSettings(
     found.set(key.name, { value, variable });
   }
   return found;
-}
-
-/** The folder of the node's own state: a flag is relative to where one is, a variable to the data directory, as in GeoServer. */
-export function clusterFolder(given: ServeOptions, source: 'command line' | 'environment' | undefined): string {
-  const dataDir = path.resolve(given.dataDir);
-  if (given.clusterDir === undefined) return path.join(dataDir, 'cluster');
-  return source === 'command line' ? path.resolve(given.clusterDir) : path.resolve(dataDir, given.clusterDir);
 }
 
 /** Whether this is a log that can be followed here, by its form. */
