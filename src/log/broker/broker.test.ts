@@ -1,113 +1,20 @@
 /** Brokers on a folder, in this process: turns, groups, pauses, and what clients see. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { after, afterEach, describe, it } from 'node:test';
 import { UnavailableError, UserError } from '../../base/index.ts';
 import { type Position, START } from '../../tree/index.ts';
 import type { ChangeLog } from '../change-log.ts';
-import { TcpProxy } from '../contract/proxy.ts';
-import { logContract, until } from '../contract.ts';
-import { type Broker, openBroker, openStore, openWebSocketLog } from '../index.ts';
+import { until } from '../contract.ts';
+import { brokerContract, client, hears, isActive, type Running, startBroker } from './testing.ts';
 
-const SECRET = 'a secret for tests';
 const dir = mkdtempSync(`${tmpdir()}/broker-`);
 after(() => rmSync(dir, { recursive: true, maxRetries: 3 }));
 let folders = 0;
 const newFolder = () => `${dir}/${++folders}`;
 
-interface Running {
-  readonly broker: Broker;
-  readonly port: number;
-  stop(): Promise<void>;
-}
-
-async function start(folder: string, name: string, options: { groupsMax?: number } = {}): Promise<Running> {
-  const server: Server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  const store = await openStore({ place: folder, leaseMs: 1000, peerTtlMs: 150 });
-  const broker = openBroker({
-    store,
-    name,
-    url: `http://127.0.0.1:${port}`,
-    logUrl: `ws://127.0.0.1:${port}`,
-    version: 'test',
-    server,
-    secret: SECRET,
-    beatMs: 50,
-    heartbeatMs: 100,
-    ...options,
-  });
-  return {
-    broker,
-    port,
-    async stop() {
-      await broker.close();
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
-const isActive = ({ broker }: Running) =>
-  until(async () => (await broker.status()).state === 'active', 'it to be active');
-
-/** Waits until a broker knows that another one waits. */
-const hears = ({ broker }: Running, other: string) =>
-  until(
-    async () => (await broker.status()).brokers.some(({ name, state }) => name === other && state === 'waiting'),
-    'it to be heard of',
-  );
-
-const client = (ports: readonly number[], options: { group?: string; name?: string } = {}) =>
-  openWebSocketLog({
-    url: `failover:(${ports.map((port) => `ws://127.0.0.1:${port}`).join(',')})`,
-    secret: SECRET,
-    name: 'node-1',
-    answerWaitMs: 1000,
-    appendWaitMs: 2000,
-    connectionWaitMs: 4000,
-    heartbeatMs: 100,
-    ...options,
-  });
-
-logContract(
-  'a broker on a folder',
-  async () => {
-    const folder = newFolder();
-    let running = await start(folder, 'a');
-    await isActive(running);
-    const proxy = new TcpProxy(() => running.port);
-    await proxy.start();
-    const handles: ChangeLog[] = [];
-    const opened = (group?: string) => {
-      const handle = client([proxy.port], { group });
-      handles.push(handle);
-      return handle;
-    };
-    return {
-      open: async () => opened(),
-      beside: async () => opened('another group'),
-      restart: async () => {
-        await running.stop();
-        running = await start(folder, 'a');
-        await isActive(running);
-      },
-      cut: (afterBytes) => proxy.cut(afterBytes),
-      freeze: () => proxy.freeze(true),
-      thaw: () => proxy.freeze(false),
-      dispose: async () => {
-        await Promise.all(handles.map((handle) => handle.close()));
-        await running.stop();
-        proxy.stop();
-      },
-    };
-  },
-  { peerTtlMs: 150, troubles: ['restart', 'cut', 'freeze'], noticeMs: 1100 },
-);
+brokerContract('a broker on a folder', async () => newFolder());
 
 describe('brokers on one folder', () => {
   const running: Running[] = [];
@@ -117,7 +24,7 @@ describe('brokers on one folder', () => {
     await Promise.all(running.splice(0).map((each) => each.stop()));
   });
   const broker = async (folder: string, name: string, options?: { groupsMax?: number }) => {
-    const started = await start(folder, name, options);
+    const started = await startBroker(folder, name, options);
     running.push(started);
     return started;
   };

@@ -1,17 +1,18 @@
 import type { Readable } from 'node:stream';
 import { type Clock, UnavailableError, UserError } from '../../base/index.ts';
 import type { ContentHash, Position } from '../../tree/index.ts';
-import type {
-  Appended,
-  BlobInfo,
-  BlobSource,
-  ChangeLog,
-  HeadMoved,
-  LogPromises,
-  LogRecord,
-  NodeStatus,
-  SnapshotBody,
-  SnapshotInfo,
+import {
+  type Appended,
+  type BlobInfo,
+  type BlobSource,
+  type ChangeLog,
+  type HeadMoved,
+  type LogPromises,
+  type LogRecord,
+  type NodeStatus,
+  type SnapshotBody,
+  type SnapshotInfo,
+  TrimmedError,
 } from '../change-log.ts';
 import type { LogConnection } from '../websocket/index.ts';
 import { Rates } from './rates.ts';
@@ -186,6 +187,9 @@ export class ServedGroup implements ChangeLog {
   }
 
   async *read(after: Position, signal: AbortSignal): AsyncIterableIterator<readonly LogRecord[]> {
+    // Its memory may have what is gone; whoever asks for that is told the same everywhere.
+    const trimmed = await this.#log.trimmed();
+    if (after < trimmed) throw new TrimmedError(trimmed);
     for await (const batch of this.#log.read(after, signal)) {
       this.#rates.count('readRecords', batch.length);
       yield batch;
