@@ -37,6 +37,7 @@ before(async () => {
   if (missing) return;
   const base = await freePorts(4);
   await startBroker('first', base);
+  await brokers[0]!.program.prints('"broker-active"');
   await startBroker('second', base + 1);
   const log = `failover:(ws://localhost:${base},ws://localhost:${base + 1})`;
   nodes = ['A', 'B'].map((name, index) => new TestNode({ folder, name, port: base + 2 + index, log }));

@@ -19,7 +19,7 @@ export interface ConsoleLoginOptions {
   readonly password: string;
   /** Part of the cookie's name: browsers keep the cookies of all ports of a machine together. */
   readonly port: number;
-  /** Whether cookies travel by HTTPS alone. */
+  /** Whether cookies travel by HTTPS alone; behind a proxy that speaks it, they do as well. */
   readonly encrypted: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -89,14 +89,14 @@ export class ConsoleLogin {
     const token = randomBytes(32).toString('base64url');
     if (this.#sessions.size >= SESSIONS_MAX) this.#sessions.delete(this.#sessions.keys().next().value!);
     this.#sessions.set(hashOf(token), { usedMs: this.#options.clock.monotonicMs() });
-    this.#setCookie(reply, token, IDLE_MS / 1000);
+    this.#setCookie(request, reply, token, IDLE_MS / 1000);
     return true;
   }
 
   signOut(request: FastifyRequest, reply: FastifyReply): void {
     const token = this.#tokenOf(request);
     if (token !== undefined) this.#sessions.delete(hashOf(token));
-    this.#setCookie(reply, '', 0);
+    this.#setCookie(request, reply, '', 0);
   }
 
   async isAdmin(user: string, password: string, address: string): Promise<boolean> {
@@ -135,8 +135,9 @@ export class ConsoleLogin {
     return undefined;
   }
 
-  #setCookie(reply: FastifyReply, token: string, seconds: number): void {
-    const secure = this.#options.encrypted ? '; Secure' : '';
+  #setCookie(request: FastifyRequest, reply: FastifyReply, token: string, seconds: number): void {
+    const isSecure = this.#options.encrypted || request.headers['x-forwarded-proto'] === 'https';
+    const secure = isSecure ? '; Secure' : '';
     reply.header(
       'set-cookie',
       `${this.#cookie}=${token}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${secure}`,

@@ -1,5 +1,6 @@
 import type { BrokerStatus, GroupStatus } from '../../log/index.ts';
 import { Exposition, type Labels, type ProcessMetrics } from '../exposition.ts';
+import { lagOf } from './lag.ts';
 
 const STATES = ['starting', 'active', 'waiting', 'stopping'] as const;
 /** Nodes of a group that have samples of their own. */
@@ -48,11 +49,7 @@ interface Node {
 const NODE_GAUGES: readonly Family<Node>[] = [
   ['connected', '1 when a node is connected.', ({ node }) => (node.connected ? 1 : 0)],
   ['position', 'Last record that it has applied, as it says.', ({ node }) => node.status?.position],
-  [
-    'lag_records',
-    'Records that it is behind.',
-    ({ node, head }) => node.status && Math.max(0, head - node.status.position),
-  ],
+  ['lag_records', 'Records that it is behind.', ({ node, head }) => lagOf(node, head)],
   ['lag_seconds', 'How long it has not been in step, as it says.', ({ node }) => node.status?.lagSeconds],
   ['in_step', '1 when it is in step.', ({ node }) => node.status && (node.status.state === 'in-step' ? 1 : 0)],
   ['sent_position', 'Last record that was sent to it.', ({ node }) => node.sent],

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { UserError } from '../../base/index.ts';
 import type { Broker, BrokerStatus, GroupNode, GroupStatus } from '../../log/index.ts';
 import { type ApiAbout, type DescribedRoute, describeApi } from '../../rest/index.ts';
+import { lagOf } from './lag.ts';
 import { detailsOf, type RecordDetails, type RecordSummary, summaryOf } from './records.ts';
 
 /** A request that has been let in. */
@@ -26,7 +27,7 @@ export interface ConsoleRoute extends DescribedRoute {
   handle(x: ConsoleRequest): Promise<unknown> | unknown;
 }
 
-/** A node, with how many records it is behind; absent while nothing is known of it. */
+/** A node, with how many records it is behind: see `lagOf`. */
 export interface NodeView extends GroupNode {
   readonly lag?: number;
 }
@@ -212,9 +213,7 @@ async function takeOver(broker: Broker, to: string | undefined): Promise<BrokerS
 function viewOf(group: GroupStatus): GroupView {
   return {
     ...group,
-    nodes: group.nodes.map((node) =>
-      node.status === undefined ? node : { ...node, lag: Math.max(0, group.head - node.status.position) },
-    ),
+    nodes: group.nodes.map((node) => ({ ...node, lag: lagOf(node, group.head) })),
   };
 }
 

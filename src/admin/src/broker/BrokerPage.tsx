@@ -167,7 +167,11 @@ function Elsewhere({ status }: { status: BrokerStatus }) {
     <Alert color={active ? 'blue' : 'orange'} title={`This broker is ${status.state}`} role="status">
       {active ? (
         <>
-          {active.name} serves the groups: <Anchor href={`${active.url}/`}>open its console</Anchor>.
+          {active.name} serves the groups:{' '}
+          <Anchor size="sm" href={`${active.url}/`}>
+            open its console
+          </Anchor>
+          .
         </>
       ) : (
         'No broker is active at this moment.'
@@ -188,7 +192,10 @@ function Lost({ reason, status }: { reason: string; status: BrokerStatus }) {
       {reason}. What you see is from before; the page goes on asking.
       {others.map(({ name, url, since }) => (
         <div key={name}>
-          <Anchor href={`${url}/`}>{name}</Anchor>, which was there {ageText(since)} ago, may have taken over.
+          <Anchor size="sm" href={`${url}/`}>
+            {name}
+          </Anchor>
+          , which was there {ageText(since)} ago, may have taken over.
         </div>
       ))}
     </Alert>

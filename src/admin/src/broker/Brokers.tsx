@@ -29,7 +29,7 @@ export function Brokers({ status, act }: { status: BrokerStatus; act(action: Act
             takeOver={
               broker.state === 'waiting'
                 ? () => act(takingOver(broker.name))
-                : broker.state === 'active' && waiting.length > 0
+                : broker.state === 'active' && broker.name === status.name && waiting.length > 0
                   ? () => act(handingOver(broker.name))
                   : undefined
             }
@@ -38,11 +38,13 @@ export function Brokers({ status, act }: { status: BrokerStatus; act(action: Act
         <Card withBorder padding="sm" aria-label="Store">
           <Group justify="space-between" gap="xs">
             <Text fw={600}>Store</Text>
-            <Tooltip label="How often a broker on this store has become active" multiline maw={280}>
-              <Badge variant="default" tt="none">
-                term {status.term}
-              </Badge>
-            </Tooltip>
+            {status.term > 0 && (
+              <Tooltip label="How often a broker on this store has become active" multiline maw={280}>
+                <Badge variant="default" tt="none">
+                  term {status.term}
+                </Badge>
+              </Tooltip>
+            )}
           </Group>
           <Text size="xs" className="cut" title={status.store.place}>
             {status.store.place}

@@ -37,7 +37,12 @@ export function Chart({
           {title}
         </Text>
         <Text size="xs" c="dimmed" className="figures">
-          {most > 0 && `max ${text(most)} in ${minutes}`}
+          {most > 0 && (
+            <>
+              max {text(most)}
+              <span className="wide"> in {minutes}</span>
+            </>
+          )}
         </Text>
       </Group>
       <Text fw={600} size="lg" className="figures">

@@ -75,7 +75,7 @@ export function GroupPanel({
           value={countText(snapshots.length)}
           note={
             newest === undefined
-              ? 'none yet'
+              ? 'none yet, so nothing can be trimmed'
               : `newest at ${countText(newest.at)}, ${ageText(newest.storedAt)} ago, ${bytesText(newest.size)}`
           }
         />
