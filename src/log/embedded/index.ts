@@ -35,13 +35,14 @@ export interface EmbeddedLogOptions {
   /** For forgetting nodes that are not heard of any more and uploads that nobody continues, and for when a blob was stored. */
   readonly clock?: Clock;
   readonly peerTtlMs?: number;
+  /** How much of the newest records is kept in memory for readers who follow, in bytes. Default: 16 MB. */
+  readonly recentBytesMax?: number;
 }
 
 const RECORD_BYTES_MAX = 32 * 1024 * 1024;
 const BLOB_BYTES_MAX = 64 * 1024 ** 3;
 /** How often uploads are looked for that nobody continues. */
 const CLEAN_EVERY_MS = 3600 * 1000;
-/** The newest records are kept in memory for readers who follow. */
 const RECENT_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
@@ -103,7 +104,7 @@ export async function openFolderLog(options: FolderLogOptions): Promise<ChangeLo
   const snapshots = new SnapshotFiles(folder, clock);
   const blobs = new BlobFiles(folder, clock, fence?.term);
   await snapshots.clean();
-  return new FolderLog({ worker, opened, snapshots, blobs, clock, fence, peerTtlMs: options.peerTtlMs });
+  return new FolderLog({ worker, opened, snapshots, blobs, clock, options });
 }
 
 async function firstReply(worker: Worker, folder: string): Promise<Extract<Reply, { kind: 'opened' }>> {
@@ -126,8 +127,7 @@ interface Parts {
   readonly snapshots: SnapshotFiles;
   readonly blobs: BlobFiles;
   readonly clock: Clock;
-  readonly fence: Fence | undefined;
-  readonly peerTtlMs: number | undefined;
+  readonly options: FolderLogOptions;
 }
 
 interface Call {
@@ -161,13 +161,13 @@ class FolderLog implements ChangeLog {
   #broken: Error | undefined;
 
   constructor(parts: Parts) {
-    const { worker, opened, snapshots, blobs, clock } = parts;
+    const { worker, opened, snapshots, blobs, clock, options } = parts;
     this.#worker = worker;
     this.#snapshots = snapshots;
     this.#blobs = blobs;
-    this.#fence = parts.fence;
-    this.#feed = new Feed(opened.head as Position, RECENT_BYTES_MAX);
-    this.#peers = new PeerList(clock, parts.peerTtlMs);
+    this.#fence = options.fence;
+    this.#feed = new Feed(opened.head as Position, options.recentBytesMax ?? RECENT_BYTES_MAX);
+    this.#peers = new PeerList(clock, options.peerTtlMs);
     this.#trimmed = opened.trimmed as Position;
     this.#cleaning = this.#cleanNowAndThen(clock);
     worker.on('message', (replies: readonly Reply[]) => {

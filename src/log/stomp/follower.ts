@@ -1,0 +1,275 @@
+import { type Logger, messageOf, UnavailableError } from '../../base/index.ts';
+import type { ChangeLog } from '../change-log.ts';
+import { LogClosedError, LogRefusedError } from '../errors.ts';
+import { Wakeup } from '../wakeup.ts';
+import { before, type ChainEntry, type ChainState, isBefore, isChainEntry, placeOf, recordsOf } from './chain.ts';
+import type { Copy } from './copy.ts';
+import { forgetOldest, type Outcome, outcomesOf, type Standpoint } from './decide.ts';
+import { type Entry, type KnownNode, unpack } from './entries.ts';
+import type { Link, Message, Sending } from './link.ts';
+
+export interface FollowerParts {
+  readonly copy: Copy;
+  /** Queue of this node. */
+  readonly queue: string;
+  readonly logger: Logger;
+  /** How long something may be missing, which a new connection may bring, before others are asked for it; in milliseconds. */
+  readonly graceMs: number;
+  /** The others' copies, nearest first. */
+  others(): readonly { readonly name: string; readonly log: ChangeLog }[];
+  /** A trim or a removal has its turn. */
+  onNote(note: Extract<Entry, { readonly kind: 'trim' | 'remove' }>): Promise<void>;
+  /** Somebody has said which nodes there are. */
+  onStanding(nodes: readonly KnownNode[]): void;
+  /** What has become of a proposal; it is stored. */
+  onOutcome(id: string, outcome: Outcome): void;
+  /** Records came from another node, without the verdicts on them. */
+  onCaughtUp(): void;
+}
+
+interface Held {
+  readonly entry: Entry;
+  readonly body: Buffer;
+  readonly acknowledgement: Sending;
+  readonly sinceMs: number;
+}
+
+/** Messages that a broker sends before it has heard that they are stored. */
+const PREFETCH = '100';
+
+/** Reads this node's queue: stores what is next in the copy, tells those who wait for it, and only then the broker. */
+export class Follower {
+  readonly #parts: FollowerParts;
+  readonly #closing: AbortSignal;
+  readonly #changed = new Wakeup();
+  #link: Link | undefined;
+  #held: Held[] = [];
+  #working: Promise<void> = Promise.resolve();
+  #isWorking = false;
+  #recent = new Map<string, Outcome>();
+  readonly #waiting = new Map<string, { resolve: () => void; reject: (error: Error) => void }>();
+  /** Why nothing that follows can be applied. */
+  #trouble: Error | undefined;
+  #heldAlarm: NodeJS.Timeout | undefined;
+
+  constructor(parts: FollowerParts, closing: AbortSignal) {
+    this.#parts = parts;
+    this.#closing = closing;
+    closing.addEventListener('abort', () => {
+      clearTimeout(this.#heldAlarm);
+      this.#changed.wake();
+    });
+  }
+
+  /** Where the log stands as far as it is stored here. */
+  get state(): ChainState {
+    return this.#parts.copy.state;
+  }
+
+  get trouble(): Error | undefined {
+    return this.#trouble;
+  }
+
+  /** How things stand for who decides next. */
+  get standpoint(): Standpoint {
+    return { head: this.state.head, recent: new Map(this.#recent) };
+  }
+
+  /** Begins to read on a new connection. What was not acknowledged on the last one comes again. */
+  async prepare(link: Link): Promise<void> {
+    this.#link = link;
+    this.#held = [];
+    link.whenEnded((why) => {
+      if (this.#link !== link) return;
+      this.#link = undefined;
+      this.#held = [];
+      for (const { reject } of this.#waiting.values()) reject(why);
+      this.#waiting.clear();
+    });
+    const headers = { ack: 'client-individual', 'activemq.exclusive': 'true', 'activemq.prefetchSize': PREFETCH };
+    await link.subscribe(this.#parts.queue, headers, (message) => {
+      if (link === this.#link) this.#take(message);
+    });
+  }
+
+  /** Resolves when the entry with that id has come on the connection that there is now, and all before it is stored. */
+  passed(id: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closing.aborted) return reject(new LogClosedError());
+      if (this.#link === undefined) return reject(new UnavailableError('log-unreachable', 'the connection was lost'));
+      this.#waiting.set(id, { resolve, reject });
+    });
+  }
+
+  forget(id: string): void {
+    this.#waiting.delete(id);
+  }
+
+  /** Resolves when the log is stored here up to some place, or further. */
+  async reached(place: ChainState, signal: AbortSignal): Promise<void> {
+    while (isBefore(this.state, place)) {
+      if (signal.aborted) throw signal.reason;
+      await this.#changed.wait(signal);
+    }
+  }
+
+  closed(): Promise<void> {
+    return this.#working;
+  }
+
+  #take({ headers, body: bytes }: Message): void {
+    const acknowledgement: Sending = ['ACK', { id: headers.ack! }];
+    try {
+      const { what, body } = unpack<Entry>(bytes);
+      if (what.kind === 'standing') this.#parts.onStanding(what.nodes);
+      this.#held.push({ entry: what, body, acknowledgement, sinceMs: performance.now() });
+    } catch (error) {
+      this.#parts.logger.warn('log-message-unreadable', { reason: messageOf(error) });
+      this.#link?.send(acknowledgement);
+    }
+    this.#work();
+  }
+
+  #work(): void {
+    if (this.#isWorking || this.#closing.aborted) return;
+    this.#isWorking = true;
+    this.#working = this.#apply()
+      .catch((error: unknown) => {
+        if (this.#closing.aborted) return;
+        this.#parts.logger.error('log-copy-failed', { reason: messageOf(error) });
+        // All that is not stored comes again.
+        this.#link?.terminate(new UnavailableError('log-failed', `the copy of the log failed: ${messageOf(error)}`));
+      })
+      .finally(() => {
+        this.#isWorking = false;
+      });
+  }
+
+  async #apply(): Promise<void> {
+    // Several messages are there at once when one has come; they share a sync.
+    await Promise.resolve();
+    while (this.#held.length > 0 && !this.#closing.aborted) {
+      const link = this.#link;
+      const done = await this.#pass();
+      if (done.length > 0) {
+        const gone = new Set(done);
+        this.#held = this.#held.filter((each) => !gone.has(each));
+        if (link !== undefined && link === this.#link) link.send(...done.map(({ acknowledgement }) => acknowledgement));
+        this.#changed.wake();
+        continue;
+      }
+      const oldestMs = this.#parts.graceMs - (performance.now() - Math.min(...this.#held.map(({ sinceMs }) => sinceMs)));
+      if (oldestMs > 0) {
+        this.#alarm(oldestMs);
+        return;
+      }
+      if (!(await this.#catchUp())) {
+        this.#alarm(this.#parts.graceMs);
+        return;
+      }
+    }
+  }
+
+  #alarm(ms: number): void {
+    clearTimeout(this.#heldAlarm);
+    this.#heldAlarm = setTimeout(() => this.#work(), ms).unref();
+  }
+
+  /** Applies what can be, in the order in which it came. @returns what is done with */
+  async #pass(): Promise<Held[]> {
+    const done: Held[] = [];
+    const outcomes: [string, Outcome][] = [];
+    const passed: string[] = [];
+    const bodies: Uint8Array[] = [];
+    const notes: Promise<void>[] = [];
+    let { epoch, head } = this.state;
+    let isHolding = false;
+    for (const held of [...this.#held]) {
+      const { entry } = held;
+      if (!isChainEntry(entry)) {
+        // Its place is behind what came before it.
+        if (isHolding) continue;
+        if (entry.kind !== 'barrier') notes.push(this.#parts.onNote(entry));
+        passed.push(entry.id);
+        done.push(held);
+        continue;
+      }
+      const place = placeOf({ epoch, head }, entry);
+      if (place === 'contrary') throw this.#contrary(entry);
+      if (place === 'ahead') {
+        isHolding = true;
+        continue;
+      }
+      if (entry.kind === 'batch') {
+        if (place === 'next')
+          for (const record of recordsOf(entry, held.body)) {
+            if (record.position <= head) continue;
+            bodies.push(record.body);
+            head = record.position;
+          }
+        outcomes.push(...outcomesOf(entry.first, entry.verdicts));
+      } else if (entry.kind === 'marker' && place === 'next') {
+        await this.#parts.copy.store(bodies.splice(0));
+        await this.#parts.copy.enter(entry.epoch);
+        epoch = entry.epoch;
+      }
+      if (entry.kind !== 'batch') passed.push(entry.id);
+      done.push(held);
+    }
+    await this.#parts.copy.store(bodies);
+    await Promise.all(notes);
+    for (const [id, outcome] of outcomes) {
+      this.#recent.set(id, outcome);
+      this.#parts.onOutcome(id, outcome);
+    }
+    forgetOldest(this.#recent);
+    if (done.length > 0 && !isHolding) this.#trouble = undefined;
+    for (const id of passed) {
+      this.#waiting.get(id)?.resolve();
+      this.#waiting.delete(id);
+    }
+    return done;
+  }
+
+  /** Gets what is missing before the first of what is held from another node. @returns whether that did it */
+  async #catchUp(): Promise<boolean> {
+    const chain = this.#held.map(({ entry }) => entry).filter(isChainEntry);
+    const [first] = chain.map(before).sort((a, b) => (isBefore(a, b) ? -1 : 1));
+    if (first === undefined) return false;
+    const { copy, logger } = this.#parts;
+    const listed = chain.find((entry) => entry.kind === 'standing')?.nodes ?? [];
+    const failures: string[] = [];
+    logger.warn('log-copy-behind', { at: this.state.head, until: first.head });
+    for (const { name, log } of this.#parts.others()) {
+      try {
+        await copy.catchUp(log, first, AbortSignal.any([this.#closing, AbortSignal.timeout(60_000)]));
+        logger.info('log-copy-caught-up', { at: this.state.head, from: name });
+        this.#changed.wake();
+        this.#parts.onCaughtUp();
+        return true;
+      } catch (error) {
+        if (this.#closing.aborted) return false;
+        failures.push(`${name}: ${messageOf(error)}`);
+      }
+    }
+    const names = listed.map(({ name }) => name).join(', ');
+    this.#trouble = new UnavailableError(
+      'log-copy-behind',
+      `this node has the log up to record ${this.state.head}, and ${first.head - this.state.head} that follow have left its queue at the broker; another node that has them must run and be reachable over HTTP${
+        failures.length > 0 ? ` (${failures.join('; ')})` : names === '' ? ', and none is heard of' : ` (${names})`
+      }`,
+    );
+    this.#changed.wake();
+    return false;
+  }
+
+  #contrary(entry: ChainEntry): Error {
+    const at = `record ${before(entry).head} of epoch ${before(entry).epoch}`;
+    const { epoch, head } = this.state;
+    this.#trouble = new LogRefusedError(
+      `this node's copy of the log (record ${head} of epoch ${epoch}) has another history than the log at the broker (${at}): if the broker's store was replaced, or this is another cluster's, stop the node and move its folder cluster/log-copy away; it is made anew from the other nodes`,
+    );
+    return this.#trouble;
+  }
+}
+

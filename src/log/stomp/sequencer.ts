@@ -1,0 +1,205 @@
+import { type Logger, messageOf, systemClock, UnavailableError } from '../../base/index.ts';
+import { START } from '../../tree/index.ts';
+import { Wakeup } from '../wakeup.ts';
+import { type ChainState, isBefore } from './chain.ts';
+import { decide, type Standpoint } from './decide.ts';
+import { type Entry, type KnownNode, pack, type Proposal, type Standing, unpack } from './entries.ts';
+import type { Follower } from './follower.ts';
+import type { Link, Message, Sending } from './link.ts';
+import type { Names } from './names.ts';
+
+export interface SequencerParts {
+  readonly names: Names;
+  readonly follower: Follower;
+  readonly logger: Logger;
+  /** How long this node's own queue may take, in milliseconds. */
+  readonly timeoutMs: number;
+  nodes(): readonly KnownNode[];
+}
+
+/** What one transaction decides at most; a longer proposal comes alone. */
+const GROUP = { proposals: 200, bytes: 2 * 1024 * 1024 };
+const EXCLUSIVE = { ack: 'client-individual', 'activemq.exclusive': 'true', 'activemq.prefetchSize': '200' };
+export const PERSISTENT = { persistent: 'true' };
+/** How long the queue of the standing is listened to when it does not tell what this node knows. */
+const SECOND_LOOK_MS = 500;
+
+interface Waiting {
+  readonly proposal: Proposal;
+  readonly body: Buffer;
+  readonly acknowledgement: Sending;
+}
+
+/**
+ * One node decides which proposals become records: the only consumer of their queue. All that it does goes through the one
+ * connection that made it so, in transactions that take proposals and give verdicts; a connection that ends takes the role with it,
+ * and nothing of it can happen after the next one has got its first proposal.
+ */
+export class Sequencer {
+  readonly #parts: SequencerParts;
+  /** Milliseconds that this node leaves the role to others, since it could not take it over. */
+  pauseMs = 0;
+
+  constructor(parts: SequencerParts) {
+    this.#parts = parts;
+  }
+
+  /** Waits for the role on a new connection, and has it until that ends. */
+  async prepare(link: Link): Promise<void> {
+    const queue: Waiting[] = [];
+    const more = new Wakeup();
+    const take = ({ headers, body: bytes }: Message) => {
+      const acknowledgement: Sending = ['ACK', { id: headers.ack! }];
+      try {
+        const { what, body } = unpack<Proposal>(bytes);
+        queue.push({ proposal: what, body, acknowledgement });
+        more.wake();
+      } catch (error) {
+        // Taken away, or it would come again for ever.
+        this.#parts.logger.warn('log-message-unreadable', { reason: messageOf(error) });
+        link.send(acknowledgement);
+      }
+    };
+    link.whenEnded(() => more.wake());
+    await link.subscribe(this.#parts.names.proposals, EXCLUSIVE, take);
+    this.#lead(link, queue, more).catch((error: Error) => link.terminate(error));
+  }
+
+  async #lead(link: Link, queue: Waiting[], more: Wakeup): Promise<void> {
+    const { names, follower, logger } = this.#parts;
+    while (queue.length === 0 && link.open) await more.wait();
+    if (!link.open) return;
+    this.pauseMs = 0;
+    const old: Sending[] = [];
+    const base = await this.#base(link, old).catch((error) => {
+      this.pauseMs = 500 + Math.random() * 1000;
+      throw error;
+    });
+    const epoch = base.epoch + 1;
+    const id = crypto.randomUUID();
+    const come = this.#own(id);
+    come.catch(() => {});
+    await link.transaction(
+      sendTo(names.topic, pack({ kind: 'marker', epoch, head: base.head, id })),
+      sendTo(names.standing, pack({ kind: 'standing', epoch, head: base.head })),
+      ...old.splice(0),
+    );
+    await come;
+    if (follower.state.epoch !== epoch || follower.state.head !== base.head)
+      throw new UnavailableError('log-failed', 'somebody else has taken over');
+    logger.info('log-role-taken', { epoch, head: base.head });
+    let at: Standpoint = follower.standpoint;
+    while (link.open) {
+      if (queue.length === 0) {
+        await more.wait();
+        continue;
+      }
+      at = await this.#decide(link, epoch, at, takeGroup(queue), old);
+    }
+  }
+
+  /** One transaction. */
+  async #decide(
+    link: Link,
+    epoch: number,
+    at: Standpoint,
+    group: readonly Waiting[],
+    old: Sending[],
+  ): Promise<Standpoint> {
+    const { names } = this.#parts;
+    const appends = group.flatMap(({ proposal, body }) => (proposal.kind === 'append' ? [{ proposal, body }] : []));
+    const { verdicts, then } = decide(
+      at,
+      appends.map(({ proposal }) => proposal),
+    );
+    const sends: Sending[] = [];
+    if (verdicts.length > 0) {
+      const accepted = new Set(verdicts.flatMap((verdict) => ('bytes' in verdict ? [verdict.id] : [])));
+      const bodies: Buffer[] = [];
+      // Of a proposal that came twice, one.
+      for (const { proposal, body } of appends) if (accepted.delete(proposal.id)) bodies.push(body);
+      const first = (at.head + 1) as Standpoint['head'];
+      sends.push(sendTo(names.topic, pack({ kind: 'batch', epoch, first, verdicts }, ...bodies)));
+    }
+    const nodes = this.#parts.nodes();
+    for (const { proposal } of group)
+      if (proposal.kind === 'check')
+        sends.push(
+          sendTo(names.topic, pack({ kind: 'standing', epoch, head: then.head, id: proposal.id, nodes } satisfies Entry)),
+        );
+    if (then.head !== at.head)
+      sends.push(sendTo(names.standing, pack({ kind: 'standing', epoch, head: then.head })), ...old.splice(0));
+    await link.transaction(...group.map(({ acknowledgement }) => acknowledgement), ...sends);
+    return then;
+  }
+
+  /**
+   * Where the log stands at the broker, once this node has it: what comes next is counted from there.
+   * @param old  filled with the acknowledgements of what the queue holds, now and later
+   * @throws UnavailableError  this node does not have all records of the log
+   */
+  async #base(link: Link, old: Sending[]): Promise<ChainState> {
+    const { names, follower, timeoutMs, logger } = this.#parts;
+    let known: ChainState | undefined;
+    const ends = new Map<string, () => void>();
+    await link.subscribe(names.standing, EXCLUSIVE, ({ headers, body }) => {
+      old.push(['ACK', { id: headers.ack! }]);
+      const { what } = unpack<Standing>(body);
+      if (what.kind === 'end') ends.get(what.id)?.();
+      else if (known === undefined || isBefore(known, what)) known = { epoch: what.epoch, head: what.head };
+    });
+    const id = crypto.randomUUID();
+    const end = new Promise<void>((resolve, reject) => {
+      ends.set(id, resolve);
+      link.whenEnded(reject);
+    });
+    await link.transaction(sendTo(names.standing, pack({ kind: 'end', id })));
+    await end;
+    const told = (): ChainState => known ?? { epoch: 0, head: START };
+    try {
+      await follower.reached(told(), AbortSignal.timeout(timeoutMs));
+      if (known === undefined || isBefore(known, follower.state)) {
+        // What the last one had not acknowledged comes again, and may come late.
+        await systemClock.sleep(SECOND_LOOK_MS);
+        await follower.reached(told(), AbortSignal.timeout(timeoutMs));
+      }
+    } catch {
+      const { head } = follower.state;
+      throw new UnavailableError(
+        'log-copy-behind',
+        `the log at the broker ends with record ${told().head}, and this node has it up to ${head}: start a node that has the rest`,
+      );
+    }
+    if (isBefore(told(), follower.state) && follower.state.epoch > 0)
+      logger.warn('log-broker-behind', { broker: told().head, here: follower.state.head });
+    return follower.state;
+  }
+
+  #own(id: string): Promise<void> {
+    const { follower, timeoutMs } = this.#parts;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        follower.forget(id);
+        reject(new UnavailableError('log-unreachable', `this node's own queue is silent for ${timeoutMs / 1000} s`));
+      }, timeoutMs);
+      follower
+        .passed(id)
+        .then(resolve, reject)
+        .finally(() => clearTimeout(timer));
+    });
+  }
+}
+
+export function sendTo(destination: string, body: Uint8Array): Sending {
+  return ['SEND', { destination, ...PERSISTENT }, body];
+}
+
+function takeGroup(queue: Waiting[]): Waiting[] {
+  let [count, bytes] = [0, 0];
+  while (count < queue.length && count < GROUP.proposals) {
+    bytes += queue[count]!.body.length;
+    if (bytes > GROUP.bytes && count > 0) break;
+    count++;
+  }
+  return queue.splice(0, count);
+}
