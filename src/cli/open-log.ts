@@ -5,10 +5,12 @@ import {
   type ClusterSecrets,
   isNatsUrl,
   isPostgresUrl,
+  isStompUrl,
   type LogFinder,
   openEmbeddedLog,
   openNatsLog,
   openPostgresLog,
+  openStompLog,
   openWebSocketLog,
   serveLog,
 } from '../log/index.ts';
@@ -107,11 +109,12 @@ async function openAt(
     return log;
   }
   if (typeof place === 'string' && isPostgresUrl(place)) return openInPostgres(place, options, parts);
+  if (typeof place === 'string' && isStompUrl(place)) return openOnActiveMq(place, options, parts, secret);
   if (typeof place === 'string' && !/^(?:wss?:\/\/|failover:\()/.test(place))
     throw new UserError(
       400,
       'unknown-log',
-      `--log ${withoutSecrets(place)}: this is no log that can be followed; use embedded:, ws://host:port, failover:(ws://a:port,ws://b:port), postgres://user@host/database or nats://host:port`,
+      `--log ${withoutSecrets(place)}: this is no log that can be followed; use embedded:, ws://host:port, failover:(ws://a:port,ws://b:port), postgres://user@host/database, nats://host:port or stomp://host:port`,
     );
   const log = openWebSocketLog({ url: place, secret, group, tls: tls.client, name, logger });
   closers.push(() => log.close());
@@ -120,6 +123,35 @@ async function openAt(
 
 function openInPostgres(url: string, { group }: ServeOptions, { logger, closers }: LogParts): ChangeLog {
   const log = openPostgresLog({ url, group, logger });
+  closers.push(() => log.close());
+  return log;
+}
+
+/** Its broker carries the records; what else there is, the nodes get from each other, at their own ports. */
+async function openOnActiveMq(
+  place: string,
+  options: ServeOptions,
+  { door, tls, clusterDir, name, url, logger, closers }: LogParts,
+  secret: ClusterSecrets,
+): Promise<ChangeLog> {
+  const { group, topicName } = options;
+  const log = await openStompLog({
+    url: place,
+    topicName,
+    group,
+    name,
+    folder: path.join(clusterDir, 'log-copy'),
+    exchange: {
+      secret,
+      offer: {
+        server: door.server,
+        url: `${url.replace(/^http/, 'ws')}/cluster/log`,
+        requireClientCertificate: options.requireClientCert,
+      },
+    },
+    tls: tls.client,
+    logger,
+  });
   closers.push(() => log.close());
   return log;
 }

@@ -22,6 +22,8 @@ export interface ServeOptions {
   readonly role: 'both' | 'replica' | 'paused';
   readonly log: string;
   readonly group: string;
+  /** Of the log on ActiveMQ; from `cluster.properties` or its environment. */
+  readonly topicName?: string;
   readonly discovery?: 'multicast' | 'off';
   readonly discoveryAddress?: string;
   readonly discoveryInterface?: string;
@@ -100,7 +102,7 @@ export const SERVE_OPTIONS: OptionTable = {
     flags: '--log <url>',
     env: 'GRATICULE_LOG',
     description:
-      'log of the cluster: embedded: (held by this node), ws://host:port of the node that holds it (wss:// with TLS), failover:(ws://a,ws://b), postgres://user@host/database, or nats://a:4222,b:4222',
+      'log of the cluster: embedded: (held by this node), ws://host:port of the node that holds it (wss:// with TLS), failover:(ws://a,ws://b), postgres://user@host/database, nats://a:4222,b:4222, or stomp://host:61613',
     default: 'embedded:',
   },
   group: {

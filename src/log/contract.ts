@@ -34,6 +34,13 @@ export interface LogContractOptions {
   readonly noticeMs?: number;
   /** Whether bodies are kept elsewhere than in memory. Default: true. */
   readonly streams?: boolean;
+  /**
+   * `elsewhere`: bodies go over connections that the harness can cut. `here`: each handle keeps its own, and gets from the others
+   * what it does not have; so an upload goes on where it broke off through the same handle only. Default: `elsewhere`.
+   */
+  readonly bodies?: 'elsewhere' | 'here';
+  /** How many megabytes of records the engine carries within a few seconds. Default: 100. */
+  readonly recordMegabytes?: number;
   /** Whether the harness can open another log beside the one. Default: true. */
   readonly beside?: boolean;
 }

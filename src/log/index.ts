@@ -15,6 +15,14 @@ export {
 export { isNatsUrl, type NatsLogOptions, openNatsLog, parseNatsUrl } from './nats/index.ts';
 export { isPostgresUrl, openPostgresLog, type PostgresLogOptions } from './postgres/index.ts';
 export {
+  DEFAULT_TOPIC,
+  isStompUrl,
+  openStompLog,
+  parseStompUrl,
+  type StompLogOptions,
+  saysStomp,
+} from './stomp/index.ts';
+export {
   CHANNEL_PROTOCOL,
   type ClusterSecrets,
   DEFAULT_GROUP,

@@ -1,5 +1,5 @@
 import { UserError } from '../../base/index.ts';
-import { DEFAULT_DISCOVERY_ADDRESS, DEFAULT_GROUP } from '../../log/index.ts';
+import { DEFAULT_DISCOVERY_ADDRESS, DEFAULT_GROUP, DEFAULT_TOPIC } from '../../log/index.ts';
 
 /**
  * A key of `cluster.properties`. GeoServer's cluster extension has fifteen; the others are ours.
@@ -44,7 +44,7 @@ const own = (name: string, value: string, form: Form, effect: SettingKey['effect
 export const SETTING_KEYS: readonly SettingKey[] = [
   geoserver('instanceName', '', 'text', 'reopen', 'INSTANCE_STRING'),
   geoserver('group', DEFAULT_GROUP, 'text', 'reopen'),
-  geoserver('topicName', 'VirtualTopic.geoserver', 'text', 'kept'),
+  geoserver('topicName', DEFAULT_TOPIC, 'text', 'reopen'),
   geoserver('brokerURL', '', 'text', 'reopen', 'BROKER_URL'),
   geoserver('embeddedBroker', 'enabled', 'enabled/disabled', 'reopen', 'EMBEDDED_BROKER'),
   geoserver('embeddedBrokerProperties', 'embedded-broker.properties', 'text', 'kept'),
@@ -120,6 +120,7 @@ export function withoutSecrets(text: string): string {
   return text
     .replace(/(postgres(?:ql)?:\/\/)[^\s]*@/gi, '$1')
     .replace(/((?:nats|tls):\/\/)[^\s?]*@/gi, '$1')
+    .replace(/((?:stomp(?:\+nio)?(?:\+ssl)?|tcp|nio|ssl|nio\+ssl):\/\/)[^\s/()]*@/gi, '$1')
     .replace(/\/\/[^/\s()]*@/g, '//')
     .replace(/([?&][^=&\s()]*(?:password|secret)[^=&\s()]*=)[^&\s),]*/gi, '$1');
 }

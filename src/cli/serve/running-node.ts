@@ -51,6 +51,7 @@ export function logKey(options: NodeOptions): string {
   return JSON.stringify([
     isEmbedded ? 'embedded:' : options.log,
     options.group,
+    options.topicName,
     options.secretFile,
     options.discovery === 'multicast' && [options.discoveryAddress, options.discoveryInterface],
     isEmbedded || options.log === DISCOVERED_LOG || options.name,

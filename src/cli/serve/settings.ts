@@ -1,5 +1,12 @@
 import { UserError } from '../../base/index.ts';
-import { DEFAULT_DISCOVERY_ADDRESS, DEFAULT_GROUP, isNatsUrl, isPostgresUrl } from '../../log/index.ts';
+import {
+  DEFAULT_DISCOVERY_ADDRESS,
+  DEFAULT_GROUP,
+  isNatsUrl,
+  isPostgresUrl,
+  isStompUrl,
+  saysStomp,
+} from '../../log/index.ts';
 import { DISCOVERED_LOG } from '../find-log.ts';
 import type { ServeOptions } from '../serve-options.ts';
 import { normalized, SETTING_KEYS, settingKey, switchOf, withoutSecrets } from './keys.ts';
@@ -47,6 +54,7 @@ const RULES: readonly Rule[] = [
   { option: 'role', keys: ROLE_KEYS, otherwise: 'both', read: roleOf },
   { option: 'log', keys: ['brokerURL', 'embeddedBroker'], otherwise: 'embedded:', read: logOf },
   { option: 'group', keys: ['group'], otherwise: DEFAULT_GROUP, read: (get) => get('group') },
+  { option: 'topicName', keys: ['topicName'], read: (get) => get('topicName') },
   { option: 'discovery', keys: ['discovery'], otherwise: 'off', read: (get) => get('discovery') },
   {
     option: 'discoveryAddress',
@@ -117,7 +125,7 @@ export function resolveSettings(input: SettingsInput): Settings {
       throw new UserError(
         400,
         'unknown-log',
-        `brokerURL=${withoutSecrets(broker)} is no log that can be followed, and embeddedBroker=disabled says that this node holds none: set brokerURL (or --log) to ws://host:port of a node that does, to failover:(ws://a:port,ws://b:port), to postgres://user@host/database, or to nats://host:port`,
+        `brokerURL=${withoutSecrets(broker)} is no log that can be followed, and embeddedBroker=disabled says that this node holds none: set brokerURL (or --log) to ws://host:port of a node that does, to failover:(ws://a:port,ws://b:port), to postgres://user@host/database, to nats://host:port, or to stomp://host:61613`,
       );
     warnings.push({
       event: 'setting-without-effect',
@@ -159,8 +167,12 @@ export function environmentSettings(
   return found;
 }
 
-/** Whether this is a log that can be followed here, by its form. */
+/**
+ * Whether this is a log that can be followed here, by its form. An address in GeoServer's words may be that of the broker in one's
+ * own process; it counts at the port of STOMP.
+ */
 export function isFollowable(url: string): boolean {
+  if (saysStomp(url) || (isStompUrl(url) && /:61613\b/.test(url))) return true;
   return /^(?:wss?:\/\/|embedded:?$|failover:\(?wss?:\/\/)/.test(url) || isPostgresUrl(url) || isNatsUrl(url);
 }
 
@@ -177,7 +189,7 @@ function logOf(get: (key: string) => string | undefined): string | undefined {
     throw new UserError(
       400,
       'no-log',
-      'embeddedBroker=disabled, and brokerURL is empty: set brokerURL (or --log) to ws://host:port of the node that holds the log, to postgres://user@host/database or nats://host:port',
+      'embeddedBroker=disabled, and brokerURL is empty: set brokerURL (or --log) to ws://host:port of the node that holds the log, to postgres://user@host/database, nats://host:port or stomp://host:61613',
     );
   return embedded === true ? 'embedded:' : undefined;
 }

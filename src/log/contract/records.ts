@@ -108,7 +108,7 @@ export function recordsContract(subject: LogSubject): void {
       await subject.log.append(START, body('first'));
       assert.deepEqual(texts((await idle.next()).value!), ['first']);
       const before = buffersInUse();
-      const count = 100;
+      const count = subject.options.recordMegabytes ?? 100;
       const reading = (async () => {
         let last = 1;
         for await (const batch of fast.read(at(1), AbortSignal.timeout(20_000))) {

@@ -51,7 +51,8 @@ export class Bodies {
     const all = new Map<ContentHash, BlobInfo>();
     const add = async (log: ChangeLog) => {
       for await (const batch of log.blobs())
-        for (const info of batch) if (!((all.get(info.hash)?.storedAt ?? '') >= info.storedAt)) all.set(info.hash, info);
+        for (const info of batch)
+          if (!((all.get(info.hash)?.storedAt ?? '') >= info.storedAt)) all.set(info.hash, info);
     };
     await add(this.#own);
     await Promise.all(this.#others().map(({ log }) => add(log).catch(() => {})));
@@ -97,9 +98,10 @@ export class Bodies {
     const trimmed = await this.#own.trimmed();
     const all = new Map<Position, { info: SnapshotInfo; log: ChangeLog }>();
     const add = async (log: ChangeLog) => {
+      // Others may not have forgotten yet what was trimmed.
       for (const info of await log.snapshots())
-        // Others may not have forgotten yet what was trimmed.
-        if (info.at >= trimmed && !((all.get(info.at)?.info.storedAt ?? '') >= info.storedAt)) all.set(info.at, { info, log });
+        if (info.at >= trimmed && !((all.get(info.at)?.info.storedAt ?? '') >= info.storedAt))
+          all.set(info.at, { info, log });
     };
     await add(this.#own);
     await Promise.all(this.#others().map(({ log }) => add(log).catch(() => {})));

@@ -1,7 +1,7 @@
 import { type Logger, messageOf, systemClock, UnavailableError } from '../../base/index.ts';
 import { LogClosedError, LogRefusedError } from '../errors.ts';
-import type { TlsIdentity } from '../websocket/index.ts';
 import { Wakeup } from '../wakeup.ts';
+import type { TlsIdentity } from '../websocket/index.ts';
 import { Link } from './link.ts';
 import type { StompPlace } from './url.ts';
 

@@ -97,7 +97,8 @@ export class Copy {
         if (snapshot?.at !== trimmed) throw new UnavailableError('log-behind', 'the snapshot has gone meanwhile');
         await this.restart(trimmed, snapshot.body);
       }
-      if ((await from.head()) < to.head) throw new UnavailableError('log-behind', `it does not have record ${to.head} yet`);
+      if ((await from.head()) < to.head)
+        throw new UnavailableError('log-behind', `it does not have record ${to.head} yet`);
     }
     while (this.#state.head < to.head) {
       let came = false;
@@ -115,7 +116,9 @@ export class Copy {
   forOthers(): ChangeLog {
     const log = this.log;
     const refuse = async (): Promise<never> => {
-      throw new LogRefusedError('this is a copy of a log on ActiveMQ: start the node with the same --log as the others');
+      throw new LogRefusedError(
+        'this is a copy of a log on ActiveMQ: start the node with the same --log as the others',
+      );
     };
     return {
       promises: log.promises,

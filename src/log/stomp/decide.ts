@@ -20,12 +20,12 @@ export const RECENT_MAX = 2000;
 /**
  * Decides about proposals, in their order: a record is accepted when it is to follow the last one.
  *
- * @returns a verdict for each, and how things stand then
+ * @returns a verdict for each, and how things stand after them
  */
 export function decide(
   from: Standpoint,
   proposals: readonly Extract<Proposal, { readonly kind: 'append' }>[],
-): { readonly verdicts: readonly Verdict[]; readonly then: Standpoint } {
+): { readonly verdicts: readonly Verdict[]; readonly next: Standpoint } {
   const verdicts: Verdict[] = [];
   const recent = new Map(from.recent);
   let head = from.head;
@@ -43,7 +43,7 @@ export function decide(
     }
   }
   forgetOldest(recent);
-  return { verdicts, then: { head, recent } };
+  return { verdicts, next: { head, recent } };
 }
 
 /** What the verdicts of a batch mean, in their order. */

@@ -60,7 +60,9 @@ export function pack(what: Proposal | Entry | Standing, ...bodies: readonly Uint
 }
 
 /** @throws Error  these are no bytes of ours */
-export function unpack<T extends Proposal | Entry | Standing>(bytes: Buffer): { readonly what: T; readonly body: Buffer } {
+export function unpack<T extends Proposal | Entry | Standing>(
+  bytes: Buffer,
+): { readonly what: T; readonly body: Buffer } {
   const end = 4 + (bytes.length < 4 ? Number.NaN : bytes.readUInt32BE());
   if (!(end <= bytes.length)) throw new Error('a message of another program');
   return { what: JSON.parse(bytes.toString('utf8', 4, end)) as T, body: bytes.subarray(end) };

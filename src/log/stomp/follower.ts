@@ -105,12 +105,14 @@ export class Follower {
     this.#waiting.delete(id);
   }
 
-  /** Resolves when the log is stored here up to some place, or further. */
-  async reached(place: ChainState, signal: AbortSignal): Promise<void> {
+  /** Waits until the log is stored here up to some place, for as long as it gets nearer. @returns whether it is */
+  async reached(place: ChainState, patienceMs: number): Promise<boolean> {
     while (isBefore(this.state, place)) {
-      if (signal.aborted) throw signal.reason;
-      await this.#changed.wait(signal);
+      const patience = AbortSignal.timeout(Math.ceil(patienceMs));
+      await this.#changed.wait(patience);
+      if (patience.aborted || this.#closing.aborted) return !isBefore(this.state, place);
     }
+    return true;
   }
 
   closed(): Promise<void> {
@@ -158,7 +160,8 @@ export class Follower {
         this.#changed.wake();
         continue;
       }
-      const oldestMs = this.#parts.graceMs - (performance.now() - Math.min(...this.#held.map(({ sinceMs }) => sinceMs)));
+      const oldestMs =
+        this.#parts.graceMs - (performance.now() - Math.min(...this.#held.map(({ sinceMs }) => sinceMs)));
       if (oldestMs > 0) {
         this.#alarm(oldestMs);
         return;
@@ -272,4 +275,3 @@ export class Follower {
     return this.#trouble;
   }
 }
-

@@ -101,7 +101,7 @@ function endOfHead(bytes: Buffer, from: number): number {
 
 function headOf(text: string): Omit<Frame, 'body'> {
   const [command = '', ...lines] = text.split(/\r?\n/);
-  const headers: Record<string, string> = {};
+  const headers: Record<string, string> = Object.create(null);
   const plain = command === 'CONNECTED' ? (each: string) => each : unescapeText;
   for (const line of lines) {
     const colon = line.indexOf(':');

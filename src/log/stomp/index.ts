@@ -145,7 +145,16 @@ class StompLog implements ChangeLog {
       everyMs: Math.min(PRESENCE_MS.beats * heartbeatMs, PRESENCE_MS.most),
       peerTtlMs: options.peerTtlMs ?? 10_000,
       open: ({ url }) =>
-        openWebSocketLog({ url, secret: exchange.secret, group, tls, name, connectionWaitMs, answerWaitMs, heartbeatMs }),
+        openWebSocketLog({
+          url,
+          secret: exchange.secret,
+          group,
+          tls,
+          name,
+          connectionWaitMs,
+          answerWaitMs,
+          heartbeatMs,
+        }),
     });
     const others = () => this.#presence.others();
     this.#bodies = new Bodies(copy.log, path.join(options.folder, 'fetching'), others, logger);
@@ -171,6 +180,7 @@ class StompLog implements ChangeLog {
       follower: this.#follower,
       logger,
       timeoutMs: answerWaitMs,
+      patienceMs: graceMs / 4,
       nodes: () => this.#presence.nodes,
     });
     const { offer, secret } = exchange;

@@ -32,6 +32,9 @@ interface Receipt {
   settle(error?: Error): void;
 }
 
+/** What is written waits longer for its answer when it is long, and a broker must be faster than this. */
+const BYTES_PER_MS_MIN = 256;
+
 /**
  * One connection to one broker: it ends, and is never resumed. What is sent together leaves in one write, so that a broker gets a
  * transaction as a whole.
@@ -97,16 +100,18 @@ export class Link {
   confirm(...frames: readonly Sending[]): Promise<void> {
     return new Promise((resolve, reject) => {
       const id = this.newId();
-      const timer = setTimeout(() => {
-        this.terminate(this.#lost(`no answer within ${this.#timeoutMs / 1000} s`));
-      }, this.#timeoutMs);
-      this.#receipts.set(id, { timer, settle: (error) => (error === undefined ? resolve() : reject(error)) });
       const [command, headers, body] = frames.at(-1)!;
       try {
         this.send(...frames.slice(0, -1), [command, { ...headers, receipt: id }, body]);
       } catch (error) {
-        this.#settle(id, error as Error);
+        return reject(error);
       }
+      const timeoutMs = this.#timeoutMs + this.#socket.writableLength / BYTES_PER_MS_MIN;
+      const timer = setTimeout(
+        () => this.terminate(this.#lost(`no answer within ${Math.round(timeoutMs) / 1000} s`)),
+        timeoutMs,
+      );
+      this.#receipts.set(id, { timer, settle: (error) => (error === undefined ? resolve() : reject(error)) });
     });
   }
 

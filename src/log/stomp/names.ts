@@ -44,7 +44,9 @@ export function namesOf(topicName: string, group: string): Names {
 function word(text: string): string {
   return [...Buffer.from(text)]
     .map((byte) =>
-      /[A-Za-z0-9-]/.test(String.fromCharCode(byte)) ? String.fromCharCode(byte) : `_${byte.toString(16).padStart(2, '0')}`,
+      /[A-Za-z0-9-]/.test(String.fromCharCode(byte))
+        ? String.fromCharCode(byte)
+        : `_${byte.toString(16).padStart(2, '0')}`,
     )
     .join('');
 }

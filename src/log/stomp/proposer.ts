@@ -4,8 +4,7 @@ import { LogClosedError } from '../errors.ts';
 import { Wakeup } from '../wakeup.ts';
 import type { Outcome } from './decide.ts';
 import { pack } from './entries.ts';
-import type { Link } from './link.ts';
-import { sendTo } from './sequencer.ts';
+import type { Link, Sending } from './link.ts';
 
 interface Pending {
   readonly message: Buffer;
@@ -82,7 +81,7 @@ export class Proposer {
 
   /** Asks where the log stands: the answer is read as an entry with that id. */
   async check(link: Link, id: string): Promise<void> {
-    await link.confirm(sendTo(this.#queue, pack({ kind: 'check', id })));
+    await link.confirm(propose(this.#queue, pack({ kind: 'check', id })));
   }
 
   decided(id: string, outcome: Outcome): void {
@@ -106,7 +105,7 @@ export class Proposer {
   #send(id: string, pending: Pending): void {
     const link = this.#link;
     if (link === undefined) return;
-    link.confirm(sendTo(this.#queue, pending.message)).catch((error: Error) => {
+    link.confirm(propose(this.#queue, pending.message)).catch((error: Error) => {
       // Another connection may bring it there; what the broker itself refuses, it has not taken.
       if (!link.open || !this.#pending.has(id)) return;
       this.#forget(id);
@@ -120,3 +119,7 @@ export class Proposer {
   }
 }
 
+/** The broker need not keep it: it is sent again when the broker has been lost. So an append waits for one sync there, not for two. */
+function propose(destination: string, body: Uint8Array): Sending {
+  return ['SEND', { destination, persistent: 'false' }, body];
+}

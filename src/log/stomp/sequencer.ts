@@ -3,7 +3,7 @@ import { START } from '../../tree/index.ts';
 import { Wakeup } from '../wakeup.ts';
 import { type ChainState, isBefore } from './chain.ts';
 import { decide, type Standpoint } from './decide.ts';
-import { type Entry, type KnownNode, pack, type Proposal, type Standing, unpack } from './entries.ts';
+import { type Entry, type KnownNode, type Proposal, pack, type Standing, unpack } from './entries.ts';
 import type { Follower } from './follower.ts';
 import type { Link, Message, Sending } from './link.ts';
 import type { Names } from './names.ts';
@@ -14,15 +14,14 @@ export interface SequencerParts {
   readonly logger: Logger;
   /** How long this node's own queue may take, in milliseconds. */
   readonly timeoutMs: number;
+  /** How long the role is kept from others while this node's queues do not tell what it needs for it, in milliseconds. */
+  readonly patienceMs: number;
   nodes(): readonly KnownNode[];
 }
 
 /** What one transaction decides at most; a longer proposal comes alone. */
 const GROUP = { proposals: 200, bytes: 2 * 1024 * 1024 };
 const EXCLUSIVE = { ack: 'client-individual', 'activemq.exclusive': 'true', 'activemq.prefetchSize': '200' };
-export const PERSISTENT = { persistent: 'true' };
-/** How long the queue of the standing is listened to when it does not tell what this node knows. */
-const SECOND_LOOK_MS = 500;
 
 interface Waiting {
   readonly proposal: Proposal;
@@ -108,7 +107,7 @@ export class Sequencer {
   ): Promise<Standpoint> {
     const { names } = this.#parts;
     const appends = group.flatMap(({ proposal, body }) => (proposal.kind === 'append' ? [{ proposal, body }] : []));
-    const { verdicts, then } = decide(
+    const { verdicts, next } = decide(
       at,
       appends.map(({ proposal }) => proposal),
     );
@@ -125,12 +124,15 @@ export class Sequencer {
     for (const { proposal } of group)
       if (proposal.kind === 'check')
         sends.push(
-          sendTo(names.topic, pack({ kind: 'standing', epoch, head: then.head, id: proposal.id, nodes } satisfies Entry)),
+          sendTo(
+            names.topic,
+            pack({ kind: 'standing', epoch, head: next.head, id: proposal.id, nodes } satisfies Entry),
+          ),
         );
-    if (then.head !== at.head)
-      sends.push(sendTo(names.standing, pack({ kind: 'standing', epoch, head: then.head })), ...old.splice(0));
+    if (next.head !== at.head)
+      sends.push(sendTo(names.standing, pack({ kind: 'standing', epoch, head: next.head })), ...old.splice(0));
     await link.transaction(...group.map(({ acknowledgement }) => acknowledgement), ...sends);
-    return then;
+    return next;
   }
 
   /**
@@ -139,7 +141,7 @@ export class Sequencer {
    * @throws UnavailableError  this node does not have all records of the log
    */
   async #base(link: Link, old: Sending[]): Promise<ChainState> {
-    const { names, follower, timeoutMs, logger } = this.#parts;
+    const { names, follower, patienceMs, logger } = this.#parts;
     let known: ChainState | undefined;
     const ends = new Map<string, () => void>();
     await link.subscribe(names.standing, EXCLUSIVE, ({ headers, body }) => {
@@ -156,20 +158,17 @@ export class Sequencer {
     await link.transaction(sendTo(names.standing, pack({ kind: 'end', id })));
     await end;
     const told = (): ChainState => known ?? { epoch: 0, head: START };
-    try {
-      await follower.reached(told(), AbortSignal.timeout(timeoutMs));
-      if (known === undefined || isBefore(known, follower.state)) {
-        // What the last one had not acknowledged comes again, and may come late.
-        await systemClock.sleep(SECOND_LOOK_MS);
-        await follower.reached(told(), AbortSignal.timeout(timeoutMs));
-      }
-    } catch {
-      const { head } = follower.state;
+    let hasIt = await follower.reached(told(), patienceMs);
+    if (hasIt && (known === undefined || isBefore(known, follower.state))) {
+      // What the last one had not acknowledged comes again, and may come late.
+      await systemClock.sleep(patienceMs);
+      hasIt = await follower.reached(told(), patienceMs);
+    }
+    if (!hasIt)
       throw new UnavailableError(
         'log-copy-behind',
-        `the log at the broker ends with record ${told().head}, and this node has it up to ${head}: start a node that has the rest`,
+        `the log at the broker ends with record ${told().head}, and this node has it up to ${follower.state.head}: start a node that has the rest`,
       );
-    }
     if (isBefore(told(), follower.state) && follower.state.epoch > 0)
       logger.warn('log-broker-behind', { broker: told().head, here: follower.state.head });
     return follower.state;
@@ -190,8 +189,9 @@ export class Sequencer {
   }
 }
 
+/** Kept by the broker until it has been taken. */
 export function sendTo(destination: string, body: Uint8Array): Sending {
-  return ['SEND', { destination, ...PERSISTENT }, body];
+  return ['SEND', { destination, persistent: 'true' }, body];
 }
 
 function takeGroup(queue: Waiting[]): Waiting[] {

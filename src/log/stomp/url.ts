@@ -32,7 +32,10 @@ const NAMES = Object.keys(SCHEMES)
 const MEANT = new RegExp(`^(?:failover:(?://)?\\(?)?(?:${NAMES})://`, 'i');
 const STOMP = /^(?:failover:(?:\/\/)?\(?)?stomp(?:\+nio)?(?:\+ssl)?:\/\//i;
 const FAILOVER = /^failover:(?:\/\/)?(?:\(([^()]*)\)|([^()?]*))(?:\?(.*))?$/i;
-const SERVER = new RegExp(`^(${NAMES})://(?:([^/\\s()]*)@)?(\\[[0-9a-f:.]+\\]|[^\\s:@/[\\]?]+)(?::(\\d{1,5}))?/?(?:\\?(.*))?$`, 'i');
+const SERVER = new RegExp(
+  `^(${NAMES})://(?:([^/\\s()]*)@)?(\\[[0-9a-f:.]+\\]|[^\\s:@/[\\]?]+)(?::(\\d{1,5}))?/?(?:\\?(.*))?$`,
+  'i',
+);
 const DEFAULT_PORT = { plain: 61613, encrypted: 61614 };
 /** Where ActiveMQ speaks its own protocol, unless it is told otherwise. */
 const OPENWIRE_PORT = 61616;
