@@ -19,6 +19,7 @@ import {
   SHOW_OPTIONS,
   type ShowOptions,
 } from './history-options.ts';
+import { LOG_COPY_OPTIONS, type LogCopyOptions } from './log-copy-options.ts';
 import { addOptions } from './options.ts';
 import { clusterFolder } from './serve/cluster-folder.ts';
 import { keepCompiled } from './serve/compiled.ts';
@@ -82,8 +83,19 @@ addOptions(
 ).action(async (pairs: string[], options: ClusterOptions) =>
   (await import('./cluster.ts')).setSettings(pairs, options),
 );
-addOptions(program.command('log').description('list changes: who, when, from where, what'), LOG_OPTIONS).action(
-  async (options: LogOptions) => (await import('./log.ts')).log(options),
+const log = addOptions(
+  program.command('log').description('list changes: who, when, from where, what'),
+  LOG_OPTIONS,
+).action(async (options: LogOptions) => (await import('./log.ts')).log(options));
+addOptions(
+  log
+    .command('copy')
+    .description('copy a log to another engine, positions and history included; run again, it goes on')
+    .argument('<from>', 'URL of the log; embedded:FOLDER for the cluster/log of a node that is stopped')
+    .argument('<to>', 'URL of an empty log, or of one that was begun by this command'),
+  LOG_COPY_OPTIONS,
+).action(async (from: string, to: string, options: LogCopyOptions) =>
+  (await import('./log-copy.ts')).copyCommand(from, to, options),
 );
 addOptions(
   program

@@ -1,6 +1,7 @@
 export { bytesSource } from './blob-source.ts';
 export * from './broker/index.ts';
 export * from './change-log.ts';
+export { type CopyOptions, type CopyProgress, type CopyResult, copyLog } from './copy.ts';
 export * from './discovery/index.ts';
 export { type EmbeddedLogOptions, openEmbeddedLog } from './embedded/index.ts';
 export { BlobMismatchError, LogClosedError, LogInUseError, LogRefusedError } from './errors.ts';

@@ -1,0 +1,60 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { type Logger, UserError } from '../base/index.ts';
+import {
+  type ChangeLog,
+  type ClusterSecrets,
+  isNatsUrl,
+  isPostgresUrl,
+  openEmbeddedLog,
+  openNatsLog,
+  openPostgresLog,
+  openWebSocketLog,
+  type TlsIdentity,
+} from '../log/index.ts';
+import { withoutSecrets } from './serve/keys.ts';
+
+export interface NamedLogOptions {
+  readonly group: string;
+  /** Asked for where the nodes of a cluster know each other by its secret. */
+  readonly secret: () => ClusterSecrets;
+  readonly tls: () => TlsIdentity;
+  /** Who opens it, for the servers' lists. */
+  readonly name: string;
+  readonly logger: Logger;
+}
+
+/** `embedded:/srv/data/cluster/log` is the log in that folder, which no process may have open. */
+const IN_FOLDER = /^embedded:(.+)$/;
+
+/**
+ * Opens a log by its URL, as somebody who is no node: one that is in a folder, or one that others keep.
+ *
+ * @throws UserError  the URL is none of a log
+ */
+export async function openNamedLog(url: string, options: NamedLogOptions): Promise<ChangeLog> {
+  const { group, tls, name, logger } = options;
+  const folder = IN_FOLDER.exec(url)?.[1];
+  if (folder !== undefined) return openInFolder(path.resolve(folder), group);
+  if (isNatsUrl(url)) return openNatsLog({ url, group, tls, name, logger });
+  if (isPostgresUrl(url)) return openPostgresLog({ url, group, logger });
+  if (/^(?:wss?:\/\/|failover:\()/.test(url))
+    return openWebSocketLog({ url, secret: options.secret(), group, tls, name, logger });
+  throw new UserError(
+    400,
+    'unknown-log',
+    `${withoutSecrets(url)} names no log: write embedded:FOLDER with the folder cluster/log of a node that is stopped, ` +
+      'ws://host:port, failover:(ws://a:port,ws://b:port), postgres://user@host/database or nats://host:port',
+  );
+}
+
+/** A folder that is misspelt is not made: its parent is there, for that is a node's. */
+async function openInFolder(folder: string, group: string): Promise<ChangeLog> {
+  if (!existsSync(path.dirname(folder)))
+    throw new UserError(
+      404,
+      'no-folder',
+      `there is no folder ${path.dirname(folder)} that could hold the log ${folder}`,
+    );
+  return openEmbeddedLog({ folder, group });
+}
