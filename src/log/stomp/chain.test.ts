@@ -12,6 +12,13 @@ const batch = (epoch: number, first: number, ...ids: string[]): ChainEntry => ({
   verdicts: ids.map((id) => (id.startsWith('-') ? { id, head: at(first - 1) } : { id, bytes: id.length })),
 });
 const marker = (epoch: number, head: number): ChainEntry => ({ kind: 'marker', epoch, head: at(head), id: '' });
+const skip = (epoch: number, head: number, to: number): ChainEntry => ({
+  kind: 'skip',
+  epoch,
+  head: at(head),
+  to: at(to),
+  id: '',
+});
 const standing = (epoch: number, head: number): ChainEntry => ({
   kind: 'standing',
   epoch,
@@ -39,6 +46,10 @@ test('what an entry means to who stands somewhere', () => {
     [marker(5, 10), 'ahead'],
     [marker(4, 9), 'contrary'],
     [marker(3, 8), 'past'],
+    [skip(3, 10, 20), 'next'],
+    [skip(3, 11, 20), 'ahead'],
+    [skip(3, 2, 10), 'past'],
+    [skip(3, 9, 20), 'contrary'],
     [standing(3, 10), 'past'],
     [standing(3, 9), 'past'],
     [standing(3, 11), 'ahead'],

@@ -8,7 +8,7 @@ export interface ChainState {
 }
 
 /** An entry that says where the log stood before it, and stands after it. */
-export type ChainEntry = Extract<Entry, { readonly kind: 'batch' | 'marker' | 'standing' }>;
+export type ChainEntry = Extract<Entry, { readonly kind: 'batch' | 'marker' | 'skip' | 'standing' }>;
 
 /**
  * What an entry means to who stands somewhere: `next`, to be applied now; `past`, known already; `ahead`, something before it is
@@ -17,7 +17,7 @@ export type ChainEntry = Extract<Entry, { readonly kind: 'batch' | 'marker' | 's
 export type Place = 'next' | 'past' | 'ahead' | 'contrary';
 
 export function isChainEntry(entry: Entry): entry is ChainEntry {
-  return entry.kind === 'batch' || entry.kind === 'marker' || entry.kind === 'standing';
+  return entry.kind !== 'barrier' && entry.kind !== 'trim' && entry.kind !== 'remove';
 }
 
 /** Where the log has to stand for an entry to be next. */
@@ -30,7 +30,8 @@ export function before(entry: ChainEntry): ChainState {
 /** Where the log stands after an entry. */
 export function after(entry: ChainEntry): ChainState {
   const { epoch } = entry;
-  return { epoch, head: entry.kind === 'batch' ? lastOf(entry) : entry.head };
+  if (entry.kind === 'batch') return { epoch, head: lastOf(entry) };
+  return { epoch, head: entry.kind === 'skip' ? entry.to : entry.head };
 }
 
 /**
@@ -45,6 +46,7 @@ export function placeOf(state: ChainState, entry: ChainEntry): Place {
   // A batch may be known up to its middle, after a crash.
   if (from.epoch === state.epoch && entry.kind === 'batch')
     return to.head <= state.head ? 'past' : from.head <= state.head ? 'next' : 'ahead';
+  if (from.epoch === state.epoch && entry.kind === 'skip' && to.head <= state.head) return 'past';
   if (from.epoch === state.epoch && from.head === state.head) return entry.kind === 'standing' ? 'past' : 'next';
   if (entry.kind === 'standing' && from.epoch === state.epoch) return from.head < state.head ? 'past' : 'ahead';
   return from.head < state.head ? 'contrary' : 'ahead';

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
 import { UnavailableError } from '../../base/index.ts';
 import type { Position } from '../../tree/index.ts';
 import type { ChangeLog } from '../change-log.ts';
@@ -78,9 +77,8 @@ export class Copy {
     }
   }
 
-  /** Goes on from a snapshot that another node has: nothing before it is kept. */
-  async restart(at: Position, snapshot: Readable): Promise<void> {
-    await this.log.putSnapshot(at, snapshot);
+  /** Goes on after a snapshot that is here: nothing before it is kept. */
+  async goOnAfter(at: Position): Promise<void> {
     await this.log.trim(at);
     this.#state = { ...this.#state, head: await this.log.head() };
   }
@@ -95,7 +93,8 @@ export class Copy {
       if (this.#state.head < trimmed && trimmed <= to.head) {
         const snapshot = await from.latestSnapshot(trimmed);
         if (snapshot?.at !== trimmed) throw new UnavailableError('log-behind', 'the snapshot has gone meanwhile');
-        await this.restart(trimmed, snapshot.body);
+        await this.log.putSnapshot(trimmed, snapshot.body);
+        await this.goOnAfter(trimmed);
       }
       if ((await from.head()) < to.head)
         throw new UnavailableError('log-behind', `it does not have record ${to.head} yet`);

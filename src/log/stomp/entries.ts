@@ -4,6 +4,8 @@ import type { ContentHash, Position } from '../../tree/index.ts';
 export type Proposal =
   /** A record, directly after a position. */
   | { readonly kind: 'append'; readonly id: string; readonly after: Position; readonly bytes: number }
+  /** To go on after a snapshot that lies above the head. */
+  | { readonly kind: 'skip'; readonly id: string; readonly to: Position }
   /** Asks whoever decides to say where the log stands. */
   | { readonly kind: 'check'; readonly id: string };
 
@@ -28,6 +30,14 @@ export type Entry =
   | { readonly kind: 'batch'; readonly epoch: number; readonly first: Position; readonly verdicts: readonly Verdict[] }
   /** From here on, somebody else decides; the records up to `head` are those of earlier epochs. */
   | { readonly kind: 'marker'; readonly epoch: number; readonly head: Position; readonly id: string }
+  /** The log goes on after the snapshot at `to`; there are no records between. */
+  | {
+      readonly kind: 'skip';
+      readonly epoch: number;
+      readonly head: Position;
+      readonly to: Position;
+      readonly id: string;
+    }
   /** Where the log stands at this place of the order: the answer to a `check`. */
   | {
       readonly kind: 'standing';

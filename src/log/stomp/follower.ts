@@ -1,4 +1,5 @@
 import { type Logger, messageOf, UnavailableError } from '../../base/index.ts';
+import type { Position } from '../../tree/index.ts';
 import type { ChangeLog } from '../change-log.ts';
 import { LogClosedError, LogRefusedError } from '../errors.ts';
 import { Wakeup } from '../wakeup.ts';
@@ -19,6 +20,8 @@ export interface FollowerParts {
   others(): readonly { readonly name: string; readonly log: ChangeLog }[];
   /** A trim or a removal has its turn. */
   onNote(note: Extract<Entry, { readonly kind: 'trim' | 'remove' }>): Promise<void>;
+  /** The log goes on after a snapshot. @throws UnavailableError  nobody can be asked for it */
+  onSkip(to: Position): Promise<void>;
   /** Somebody has said which nodes there are. */
   onStanding(nodes: readonly KnownNode[]): void;
   /** What has become of a proposal; it is stored. */
@@ -215,6 +218,10 @@ export class Follower {
         await this.#parts.copy.store(bodies.splice(0));
         await this.#parts.copy.enter(entry.epoch);
         epoch = entry.epoch;
+      } else if (entry.kind === 'skip' && place === 'next') {
+        await this.#parts.copy.store(bodies.splice(0));
+        await this.#parts.onSkip(entry.to);
+        head = this.state.head;
       }
       if (entry.kind !== 'batch') passed.push(entry.id);
       done.push(held);

@@ -166,6 +166,11 @@ class StompLog implements ChangeLog {
         graceMs,
         others,
         onNote: (note) => this.#apply(note),
+        onSkip: async (to) => {
+          if (!(await this.#bodies.fetchSnapshot(to)))
+            throw new UnavailableError('log-unreachable', `no node that has the snapshot at ${to} can be reached`);
+          await copy.goOnAfter(to);
+        },
         onStanding: (nodes) => {
           for (const node of nodes) this.#presence.hearOf(node);
         },
@@ -242,7 +247,9 @@ class StompLog implements ChangeLog {
     if (target <= (await this.#copy.log.trimmed())) return;
     if (!(await this.#bodies.fetchSnapshot(target)))
       throw new UnavailableError('log-unreachable', `the node that has the snapshot at ${target} cannot be reached`);
-    await this.#say({ kind: 'trim', id: crypto.randomUUID(), at: target });
+    const id = crypto.randomUUID();
+    if (target <= this.#copy.state.head) return this.#say({ kind: 'trim', id, at: target });
+    await this.#until(id, (calls) => this.#proposer.ask(calls, { kind: 'skip', id, to: target }));
   }
 
   async putSnapshot(at: Position, body: Readable): Promise<void> {
@@ -347,7 +354,7 @@ class StompLog implements ChangeLog {
       const passed = this.#follower.passed(id);
       passed.catch(() => {});
       try {
-        await this.#proposer.check(calls, id);
+        await this.#proposer.ask(calls, { kind: 'check', id });
       } catch (error) {
         this.#follower.forget(id);
         if (calls.open) throw error;
@@ -387,12 +394,17 @@ class StompLog implements ChangeLog {
   }
 
   /** Sends an entry to all nodes; resolves when this one has come to it. @throws UnavailableError */
-  async #say(entry: Extract<Entry, { readonly kind: 'barrier' | 'trim' | 'remove' }>): Promise<void> {
+  #say(entry: Extract<Entry, { readonly kind: 'barrier' | 'trim' | 'remove' }>): Promise<void> {
+    return this.#until(entry.id, (calls) => calls.transaction(sendTo(this.#names.topic, pack(entry))));
+  }
+
+  /** Sends something, again when a connection is lost, until this node has come to the entry with an id. @throws UnavailableError */
+  async #until(id: string, send: (calls: Link) => Promise<void>): Promise<void> {
     const deadlineMs = performance.now() + this.#answerWaitMs;
     for (;;) {
       await this.#whenReady();
       const [calls, reading] = [await this.#calls.connected(), this.#ready];
-      const passed = this.#follower.passed(entry.id);
+      const passed = this.#follower.passed(id);
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<never>((_resolve, reject) => {
         const why = `no answer within ${this.#answerWaitMs / 1000} s`;
@@ -408,10 +420,10 @@ class StompLog implements ChangeLog {
         );
       });
       try {
-        await Promise.race([Promise.all([calls.transaction(sendTo(this.#names.topic, pack(entry))), passed]), late]);
+        await Promise.race([Promise.all([send(calls), passed]), late]);
         return;
       } catch (error) {
-        this.#follower.forget(entry.id);
+        this.#follower.forget(id);
         passed.catch(() => {});
         const isLost = !calls.open || reading?.open !== true;
         if (this.#closing.signal.aborted || !isLost || performance.now() >= deadlineMs) throw error;

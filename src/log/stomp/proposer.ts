@@ -3,7 +3,7 @@ import type { Position } from '../../tree/index.ts';
 import { LogClosedError } from '../errors.ts';
 import { Wakeup } from '../wakeup.ts';
 import type { Outcome } from './decide.ts';
-import { pack } from './entries.ts';
+import { type Proposal, pack } from './entries.ts';
 import type { Link, Sending } from './link.ts';
 
 interface Pending {
@@ -79,9 +79,9 @@ export class Proposer {
     });
   }
 
-  /** Asks where the log stands: the answer is read as an entry with that id. */
-  async check(link: Link, id: string): Promise<void> {
-    await link.confirm(propose(this.#queue, pack({ kind: 'check', id })));
+  /** Proposes something that is answered by an entry with its id. */
+  async ask(link: Link, proposal: Exclude<Proposal, { readonly kind: 'append' }>): Promise<void> {
+    await link.confirm(propose(this.#queue, pack(proposal)));
   }
 
   decided(id: string, outcome: Outcome): void {

@@ -121,18 +121,20 @@ export class Sequencer {
       sends.push(sendTo(names.topic, pack({ kind: 'batch', epoch, first, verdicts }, ...bodies)));
     }
     const nodes = this.#parts.nodes();
-    for (const { proposal } of group)
-      if (proposal.kind === 'check')
-        sends.push(
-          sendTo(
-            names.topic,
-            pack({ kind: 'standing', epoch, head: next.head, id: proposal.id, nodes } satisfies Entry),
-          ),
-        );
-    if (next.head !== at.head)
-      sends.push(sendTo(names.standing, pack({ kind: 'standing', epoch, head: next.head })), ...old.splice(0));
+    let { head } = next;
+    for (const { proposal } of group) {
+      if (proposal.kind === 'append') continue;
+      const { id } = proposal;
+      const entry: Entry =
+        proposal.kind === 'skip' && proposal.to > head
+          ? { kind: 'skip', epoch, head, to: proposal.to, id }
+          : { kind: 'standing', epoch, head, id, nodes };
+      if (entry.kind === 'skip') head = entry.to;
+      sends.push(sendTo(names.topic, pack(entry)));
+    }
+    if (head !== at.head) sends.push(sendTo(names.standing, pack({ kind: 'standing', epoch, head })), ...old.splice(0));
     await link.transaction(...group.map(({ acknowledgement }) => acknowledgement), ...sends);
-    return next;
+    return { ...next, head };
   }
 
   /**
