@@ -19,6 +19,7 @@ import { DISCOVERED_LOG, findLog, holdsLogAlready } from './find-log.ts';
 import { clusterSecrets } from './secret.ts';
 import { withoutSecrets } from './serve/keys.ts';
 import type { ServeOptions } from './serve-options.ts';
+import { openSharedLog, sharedStore } from './shared-log.ts';
 import type { NodeTls } from './tls.ts';
 
 export interface LogParts {
@@ -40,11 +41,15 @@ export async function openLog(options: ServeOptions, parts: LogParts): Promise<C
   // There the nodes do not know each other by a secret: who has the right to the tables is of the cluster.
   if (isPostgresUrl(options.log) && options.discovery !== 'multicast')
     return openInPostgres(options.log, options, parts);
+  const shared = sharedStore(options.log);
+  const isSharedFolder = shared !== undefined && !isPostgresUrl(shared);
   const secrets = clusterSecrets({
     given: process.env.GRATICULE_CLUSTER_SECRET,
     file: options.secretFile,
-    clusterDir,
-    holdsLog: isEmbedded(options.log) || (options.log === DISCOVERED_LOG && holdsLogAlready(clusterDir)),
+    // Who shares the folder of a log shares its secret.
+    clusterDir: isSharedFolder ? shared : clusterDir,
+    holdsLog:
+      isSharedFolder || isEmbedded(options.log) || (options.log === DISCOVERED_LOG && holdsLogAlready(clusterDir)),
     logger,
   });
   const reread = () => {
@@ -108,13 +113,15 @@ async function openAt(
     closers.push(() => service.close());
     return log;
   }
+  const shared = typeof place === 'string' ? sharedStore(place) : undefined;
+  if (shared !== undefined) return openSharedLog(shared, options, parts, secret);
   if (typeof place === 'string' && isPostgresUrl(place)) return openInPostgres(place, options, parts);
   if (typeof place === 'string' && isStompUrl(place)) return openOnActiveMq(place, options, parts, secret);
   if (typeof place === 'string' && !/^(?:wss?:\/\/|failover:\()/.test(place))
     throw new UserError(
       400,
       'unknown-log',
-      `--log ${withoutSecrets(place)}: this is no log that can be followed; use embedded:, ws://host:port, failover:(ws://a:port,ws://b:port), postgres://user@host/database, nats://host:port or stomp://host:port`,
+      `--log ${withoutSecrets(place)}: this is no log that can be followed; use embedded:, embedded:/shared/folder, ws://host:port, failover:(ws://a:port,ws://b:port), postgres://user@host/database, nats://host:port or stomp://host:port`,
     );
   const log = openWebSocketLog({ url: place, secret, group, tls: tls.client, name, logger });
   closers.push(() => log.close());

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { FreshFiles, type Logger, messageOf, silentLogger, UserError } from '../base/index.ts';
 import type { ClusterSecrets } from '../log/index.ts';
@@ -40,7 +40,7 @@ export function clusterSecrets(options: SecretOptions): ClusterSecrets {
         "this node needs the cluster's secret: give --secret-file with a copy of the file cluster/secret of the node that holds the log, or set GRATICULE_CLUSTER_SECRET",
       );
     mkdirSync(clusterDir, { recursive: true });
-    writeFileSync(file, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+    make(file);
   }
   let fresh: FreshFiles<readonly string[]>;
   try {
@@ -61,6 +61,20 @@ export function clusterSecrets(options: SecretOptions): ClusterSecrets {
     },
     source: `the file ${file}`,
   };
+}
+
+/** Whole or not at all: of several that make it at the same time, one does. */
+function make(file: string): void {
+  const own = `${file}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  writeFileSync(own, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+  try {
+    linkSync(own, file);
+  } catch (error) {
+    // Not every drive has links.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') renameSync(own, file);
+  } finally {
+    rmSync(own, { force: true });
+  }
 }
 
 export function secretFile(clusterDir: string): string {

@@ -102,7 +102,7 @@ export const SERVE_OPTIONS: OptionTable = {
     flags: '--log <url>',
     env: 'GRATICULE_LOG',
     description:
-      'log of the cluster: embedded: (held by this node), ws://host:port of the node that holds it (wss:// with TLS), failover:(ws://a,ws://b), postgres://user@host/database, nats://a:4222,b:4222, or stomp://host:61613',
+      'log of the cluster: embedded: (held by this node), embedded:/shared/folder or embedded:postgres://... (held by one of the nodes that share it), ws://host:port of the node that holds it (wss:// with TLS), failover:(ws://a,ws://b), postgres://user@host/database, nats://a:4222,b:4222, or stomp://host:61613',
     default: 'embedded:',
   },
   group: {

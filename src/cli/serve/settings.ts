@@ -173,7 +173,11 @@ export function environmentSettings(
  */
 export function isFollowable(url: string): boolean {
   if (saysStomp(url) || (isStompUrl(url) && /:61613\b/.test(url))) return true;
-  return /^(?:wss?:\/\/|embedded:?$|failover:\(?wss?:\/\/)/.test(url) || isPostgresUrl(url) || isNatsUrl(url);
+  return (
+    /^(?:wss?:\/\/|embedded:?$|embedded:(?:\/|[A-Za-z]:[\\/]|postgres(?:ql)?:)|failover:\(?wss?:\/\/)/.test(url) ||
+    isPostgresUrl(url) ||
+    isNatsUrl(url)
+  );
 }
 
 export function holdsLog(url: string): boolean {

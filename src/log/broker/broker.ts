@@ -47,12 +47,18 @@ const HAND_OVER_MS = 15_000;
 /** Appends under way have their outcome by then, or never. */
 const OUTCOMES_MS = 10_000;
 
+/** A broker in this process. */
+export interface RunningBroker extends Broker {
+  /** Where the logs may be, as far as is known now: the active broker first. */
+  readonly logUrls: readonly string[];
+}
+
 /** Starts a broker on a store. It becomes active when it is its turn. */
-export function openBroker(options: BrokerOptions): Broker {
+export function openBroker(options: BrokerOptions): RunningBroker {
   return new LogBroker(options);
 }
 
-class LogBroker implements Broker {
+class LogBroker implements RunningBroker {
   readonly #options: BrokerOptions;
   readonly #store: BrokerStore;
   readonly #clock: Clock;
@@ -89,6 +95,14 @@ class LogBroker implements Broker {
       log: { recordBytesMax: RECORD_BYTES_MAX, open: (group) => this.#openForNode(group) },
     });
     this.#running = Promise.all([this.#keepMeeting(), this.#takeTurns()]);
+  }
+
+  get logUrls(): readonly string[] {
+    const { name } = this.#options;
+    const known = [this.#word(), ...this.#heard.filter((each) => each.name !== name)];
+    return known
+      .sort((a, b) => Number(b.state === 'active') - Number(a.state === 'active'))
+      .map(({ logUrl }) => logUrl);
   }
 
   async status(): Promise<BrokerStatus> {

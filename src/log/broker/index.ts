@@ -4,7 +4,7 @@ import { openFolderStore } from './folder/store.ts';
 import { openPostgresStore } from './postgres/store.ts';
 import type { BrokerStore } from './store.ts';
 
-export { type BrokerOptions, openBroker } from './broker.ts';
+export { type BrokerOptions, openBroker, type RunningBroker } from './broker.ts';
 export type { BrokerStore } from './store.ts';
 export type * from './types.ts';
 

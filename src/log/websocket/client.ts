@@ -49,11 +49,13 @@ export interface WebSocketLogOptions {
   readonly answerWaitMs?: number;
   /** How long an append waits for its answer. Default: 15,000. */
   readonly appendWaitMs?: number;
-  /** Milliseconds between signs of life; a connection that is silent for three times as long is cut. Default: 5000. */
+  /** Milliseconds between signs of life; a connection that is silent for three times as long is cut. Default: 2000. */
   readonly heartbeatMs?: number;
 }
 
 /** `taking`: one of several servers is about to have the log. */
+/** Another server that does not answer is not waited for longer, while one is about to have the log. */
+const HANDSHAKE_TAKING_MS = 1000;
 const RETRY_MS = { first: 50, most: 2000, taking: 200, refused: 10_000 };
 /** Until the first server has said what it promises. */
 const ASSUMED: LogPromises = { durability: 'memory', recordBytesMax: 32 * 1024 * 1024, blobBytesMax: 64 * 1024 ** 3 };
@@ -268,8 +270,9 @@ class WebSocketLog implements ChangeLog {
       try {
         if (url === undefined) throw new UnavailableError('log-unreachable', this.#finder.whyNone());
         const connected = await this.#connect(url, 'calls');
-        const connection = new Connection(connected, url, this.#options.heartbeatMs ?? 5000);
+        const connection = new Connection(connected, url, this.#options.heartbeatMs ?? 2000);
         failures = 0;
+        this.#taking = false;
         this.#connection = connection;
         this.#promises = connected.promises;
         this.#failure = undefined;
@@ -280,6 +283,8 @@ class WebSocketLog implements ChangeLog {
         if (signal.aborted) return;
         this.#failure = new UnavailableError('log-unreachable', `${url}: the connection was lost`);
         this.#logger.warn('log-connection-lost', { url });
+        // It may be gone for long, and another one have the log by now.
+        next++;
       } catch (error) {
         if (signal.aborted) return;
         // Said once, not at every attempt.
@@ -314,7 +319,7 @@ class WebSocketLog implements ChangeLog {
       tls: url.startsWith('wss:') ? tls?.() : undefined,
       name,
       purpose,
-      timeoutMs: answerWaitMs,
+      timeoutMs: this.#taking ? Math.min(answerWaitMs, HANDSHAKE_TAKING_MS) : answerWaitMs,
       recordBytesMax,
       signal: this.#closing.signal,
     });

@@ -83,6 +83,9 @@ const STRANGERS_MAX = 100;
 const ENDED_DURING_TLS =
   "it came for the log and ended the connection when it saw this node's certificate: it does not trust it, and its own log says why";
 
+/** Sockets that a log server has taken. */
+const taken = new WeakSet<Duplex>();
+
 interface Client {
   readonly hello: Hello;
   readonly address: string | undefined;
@@ -110,6 +113,9 @@ export function serveLog(options: ServeLogOptions): LogServer {
 
   const handleUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): boolean => {
     if (request.url?.split('?', 1)[0] !== path) return false;
+    // While one log follows another at the same address, the first is asked.
+    if (taken.has(socket)) return true;
+    taken.add(socket);
     if (strangers >= STRANGERS_MAX) {
       socket.end('HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n');
       return true;
