@@ -11,8 +11,9 @@ import { styled, table } from './text.ts';
 
 /** All that the brokers of a store say of themselves. */
 export interface BrokerReport extends BrokerStatus {
-  /** Absent while no broker is active, or while it cannot be reached. */
+  /** Absent while no broker is active, or while it cannot be reached: `problem` says which. */
   readonly groups?: readonly GroupView[];
+  readonly problem?: string;
 }
 
 const WATCH_MS = 1_000;
@@ -67,17 +68,16 @@ async function brokerReport(options: BrokerConnectionOptions): Promise<BrokerRep
     return { ...found.status, groups };
   } catch (error) {
     if (!(error instanceof UnavailableError)) throw error;
-    return (await anyBroker(options)).status;
+    return { ...(await anyBroker(options)).status, problem: error.message };
   }
 }
 
-function reportText({ groups, ...status }: BrokerReport): string {
+function reportText({ groups, problem, ...status }: BrokerReport): string {
   const lines = [brokersTable(status), ''];
   const { kind, place } = status.store;
   const bytes = status.storeBytes === undefined ? '' : `, ${bytesText(status.storeBytes)}`;
   lines.push(`  Store: ${kind} ${place}${bytes}${status.term > 0 ? `; term ${status.term}` : ''}`, '');
-  if (groups === undefined)
-    lines.push(styled('red', '  No broker is active.') + (status.reason ? ` ${status.reason}` : ''));
+  if (groups === undefined) lines.push(`  ${styled('red', problem ?? 'No broker is active.')}`);
   else if (groups.length === 0) lines.push('  No group yet: the first node that connects makes one.');
   else {
     lines.push(groupsTable(groups));

@@ -20,6 +20,7 @@ export async function broker(given: BrokerCommandOptions): Promise<void> {
   const closers: Closer[] = [];
   const tls = openTls(given, logger);
   const secret = brokerSecrets(place, given.secretFile);
+  const passwordIn = passwordFile(place, given.passwordFile);
   const door = await openDoor({ port: given.port, host: given.host, tls: tls.door });
   const name = given.name ?? `${hostname()}-${door.port}`;
   logger = openLogger({ level: given.logLevel, format, node: name });
@@ -32,7 +33,7 @@ export async function broker(given: BrokerCommandOptions): Promise<void> {
   const store = await openStore({ place, leaseMs: given.leaseSeconds * 1000, clock: systemClock, logger });
   const password = await consolePassword({
     given: process.env[PASSWORD_VARIABLE],
-    file: passwordFile(place, given.passwordFile),
+    file: passwordIn,
     logger,
   });
   const opened = openBroker({

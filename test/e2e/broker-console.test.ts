@@ -179,6 +179,37 @@ test('can be read on a phone: nothing is wider than the screen', { skip: missing
   }
 });
 
+test('the commands do the same, through whichever broker they find', { skip: missing }, async () => {
+  const [, b] = nodes as [TestNode, TestNode];
+  const prints: [args: readonly string[], what: RegExp][] = [
+    [['pause', GROUP, '--reason', 'moving again'], /is paused at \d+/],
+    [['groups', GROUP], /nothing is appended .*: moving again/],
+    [['resume', GROUP], /takes changes again/],
+    [['trim', GROUP], /begins after \d+ now/],
+    [['disconnect', GROUP, 'B'], /connections? of B cut/],
+    [['takeover', 'first'], /first is active, in term \d+/],
+    [['groups'], new RegExp(`${GROUP} +\\d+`)],
+  ];
+  assert.equal((await b.rest('POST', '/cluster/snapshot')).status, 200);
+  for (const [args, what] of prints) {
+    const { code, output } = await command(...args);
+    assert.match(output, what);
+    assert.equal(code, 0, output);
+  }
+  for (const args of [
+    ['takeover', 'third'],
+    ['pause', 'no-such-group'],
+    ['records', GROUP, '1'],
+  ]) {
+    const { code, output } = await command(...args);
+    assert.equal(code, 1, output);
+    assert.match(output, /^graticule: http:.*(?:no broker third|no group|no longer holds)/);
+  }
+  const wrong = await run(['broker', 'status', '--url', brokers[0]!.url], { GRATICULE_BROKER_PASSWORD: 'wrong' });
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.output, /does not let admin in: give the password in GRATICULE_BROKER_PASSWORD/);
+});
+
 test('says nothing to the browser’s console but that a login was needed', { skip: missing }, () =>
   assert.deepEqual(
     problems.filter((text) => !/401|503/.test(text)),

@@ -59,7 +59,12 @@ export function BrokerPage() {
       </AppShell.Header>
       <AppShell.Main>
         <div className="page">
-          {console.state === 'loading' && <Loader aria-label="Loading" />}
+          {console.state === 'loading' && !console.lost && <Loader aria-label="Loading" />}
+          {console.state === 'loading' && console.lost && (
+            <Alert color="red" title="Nothing can be shown yet" role="alert">
+              {console.lost}; the page goes on asking.
+            </Alert>
+          )}
           {console.state === 'signed-out' && (
             <SignIn signIn={signIn}>
               The password is in GRATICULE_BROKER_PASSWORD, or in the file that the broker’s log names at its start

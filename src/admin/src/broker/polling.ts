@@ -14,7 +14,11 @@ export interface Sample {
 }
 
 export type Console =
-  | { readonly state: 'loading' }
+  | {
+      readonly state: 'loading';
+      /** Why it takes so long. */
+      readonly lost?: string;
+    }
   | { readonly state: 'signed-out' }
   | {
       readonly state: 'shown';
@@ -61,7 +65,7 @@ export function useConsole(): { readonly console: Console; refresh(): void; sign
         if (stopped) return;
         if (error instanceof ConsoleError && error.status === 401) return setShown({ state: 'signed-out' });
         const lost = error instanceof Error ? error.message : String(error);
-        setShown((before) => (before.state === 'shown' ? { ...before, lost } : before));
+        setShown((before) => (before.state === 'signed-out' ? before : { ...before, lost }));
       }
       timer = window.setTimeout(look, document.hidden ? POLL_HIDDEN_MS : POLL_MS);
     };
