@@ -2,13 +2,11 @@ import { hostname } from 'node:os';
 import { silentLogger, systemClock, UnavailableError } from '../base/index.ts';
 import { type ChangeLog, type CopyProgress, copyLog, type NodeStatus } from '../log/index.ts';
 import type { LogCopyOptions } from './log-copy-options.ts';
-import { openNamedLog } from './named-log.ts';
+import { openNamedLog, whenReached } from './named-log.ts';
 import { clusterSecrets } from './secret.ts';
-import { withoutSecrets } from './serve/keys.ts';
 import { styled } from './text.ts';
 import { openTls } from './tls.ts';
 
-const REACH_MS = 5_000;
 const PROGRESS_MS = 1000;
 /** Nodes are heard of once in so long. */
 const HEARD_MS = 2500;
@@ -37,9 +35,9 @@ export async function copyCommand(from: string, to: string, options: LogCopyOpti
   const source = await openNamedLog(from, { ...common, group: options.group });
   let target: ChangeLog | undefined;
   try {
-    await reached(source, from);
+    await whenReached(source, from);
     target = await openNamedLog(to, { ...common, group: options.toGroup ?? options.group });
-    await reached(target, to);
+    await whenReached(target, to);
     const watched = watchNodes(source, stopping.signal);
     const progress = new Progress();
     const { trimmed, head, digest, copied, sourceHead } = await copyLog(source, target, {
@@ -64,25 +62,6 @@ export async function copyCommand(from: string, to: string, options: LogCopyOpti
     process.off('SIGINT', stop).off('SIGTERM', stop);
     stopping.abort();
     await Promise.all([source.close(), target?.close()]);
-  }
-}
-
-/** @throws UnavailableError  with the log's place */
-async function reached(log: ChangeLog, url: string): Promise<void> {
-  const deadlineMs = performance.now() + REACH_MS;
-  for (;;) {
-    try {
-      await log.head();
-      return;
-    } catch (error) {
-      const text = error instanceof Error ? error.message : String(error);
-      const isHopeless = !(error instanceof UnavailableError) || error.code === 'log-refused';
-      if (isHopeless || performance.now() > deadlineMs)
-        throw new UnavailableError('log-unreachable', `${withoutSecrets(url)}: ${withoutSecrets(text)}`, {
-          cause: error,
-        });
-    }
-    await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
 

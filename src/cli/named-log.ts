@@ -1,17 +1,19 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { type Logger, UserError } from '../base/index.ts';
+import { type Logger, messageOf, UnavailableError, UserError } from '../base/index.ts';
 import {
   type ChangeLog,
   type ClusterSecrets,
   isNatsUrl,
   isPostgresUrl,
+  isStompUrl,
   openEmbeddedLog,
   openNatsLog,
   openPostgresLog,
   openWebSocketLog,
   type TlsIdentity,
 } from '../log/index.ts';
+import type { Position } from '../tree/index.ts';
 import { withoutSecrets } from './serve/keys.ts';
 
 export interface NamedLogOptions {
@@ -26,6 +28,8 @@ export interface NamedLogOptions {
 
 /** `embedded:/srv/data/cluster/log` is the log in that folder, which no process may have open. */
 const IN_FOLDER = /^embedded:(.+)$/;
+const REACH_MS = 5_000;
+const PAUSE_MS = 200;
 
 /**
  * Opens a log by its URL, as somebody who is no node: one that is in a folder, or one that others keep.
@@ -38,6 +42,13 @@ export async function openNamedLog(url: string, options: NamedLogOptions): Promi
   if (folder !== undefined) return openInFolder(path.resolve(folder), group);
   if (isNatsUrl(url)) return openNatsLog({ url, group, tls, name, logger });
   if (isPostgresUrl(url)) return openPostgresLog({ url, group, logger });
+  if (isStompUrl(url))
+    throw new UserError(
+      400,
+      'log-in-nodes',
+      `${withoutSecrets(url)}: the log on ActiveMQ is kept by its nodes. Name one of them, ws://host:port; or, to copy into it, ` +
+        'embedded:FOLDER with the folder cluster/log-copy of the node that moves first',
+    );
   if (/^(?:wss?:\/\/|failover:\()/.test(url))
     return openWebSocketLog({ url, secret: options.secret(), group, tls, name, logger });
   throw new UserError(
@@ -46,6 +57,26 @@ export async function openNamedLog(url: string, options: NamedLogOptions): Promi
     `${withoutSecrets(url)} names no log: write embedded:FOLDER with the folder cluster/log of a node that is stopped, ` +
       'ws://host:port, failover:(ws://a:port,ws://b:port), postgres://user@host/database or nats://host:port',
   );
+}
+
+/**
+ * Waits a little for a log to answer.
+ *
+ * @returns its head
+ * @throws UnavailableError  it does not; with its URL, and why
+ */
+export async function whenReached(log: ChangeLog, url: string): Promise<Position> {
+  const deadlineMs = performance.now() + REACH_MS;
+  for (;;) {
+    try {
+      return await log.head();
+    } catch (error) {
+      const isHopeless = !(error instanceof UnavailableError) || error.code === 'log-refused';
+      if (isHopeless || performance.now() > deadlineMs)
+        throw new UnavailableError('log-unreachable', withoutSecrets(`${url}: ${messageOf(error)}`), { cause: error });
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
 }
 
 /** A folder that is misspelt is not made: its parent is there, for that is a node's. */

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { UserError, VERSION } from '../../base/index.ts';
+import { isStompUrl } from '../../log/index.ts';
 import { checkPassword, readRegistry } from '../../security/index.ts';
 import { clusterSecrets, secretFile } from '../secret.ts';
 import { clusterReport, statusTable } from '../status.ts';
@@ -11,6 +12,7 @@ import { styled } from '../text.ts';
 import { copyDataDirectory, makeDemoDirectory } from './data-directory.ts';
 import { type NodePlan, NodeProcess } from './node-process.ts';
 import type { DemoOptions } from './options.ts';
+import { findSharedLog, keepToLog, type SharedLog } from './shared-log.ts';
 
 const MAIN = path.resolve(import.meta.dirname, '../main.ts');
 const DEFAULT_PASSWORD = 'geoserver';
@@ -25,8 +27,12 @@ export async function demo(options: DemoOptions): Promise<void> {
   const supervisor = new Supervisor(plans);
   supervisor.stopOnSignals();
   try {
-    await prepareDirectory(options, plans[0]!);
-    // The first node holds the log; the others find it there.
+    await prepareDirectory(
+      options,
+      plans[0]!,
+      options.log === undefined ? undefined : await findSharedLog(options.log, options),
+    );
+    // The first node holds the log, or begins it; the others find it there.
     const [first, ...others] = plans;
     await supervisor.start(first!);
     await Promise.all(others.map((plan) => supervisor.start(plan)));
@@ -61,7 +67,7 @@ function planNodes(options: DemoOptions): NodePlan[] {
         ...['serve', '--data-dir', shown(dataDir), '--cluster-dir', shown(path.join(dataDir, 'cluster'))],
         ...['--port', String(port), '--host', options.host, '--name', name, '--url', nodeUrl(port), '--role', role],
         ...['--log', holdsLog ? 'embedded:' : logUrl(options)],
-        ...(process.env.GRATICULE_CLUSTER_SECRET ? [] : ['--secret-file', shown(demoSecretFile(options))]),
+        ...secretArgs(options),
         ...['--render-processes', String(renderProcesses), '--cors', cors],
       ],
     };
@@ -73,7 +79,18 @@ const nodeName = (options: DemoOptions, index: number) =>
   `${String.fromCharCode(65 + index)}${options.log === undefined ? '' : `-${options.port + index}`}`;
 const nodeUrl = (port: number) => `http://localhost:${port}/geoserver`;
 const logUrl = (options: DemoOptions) => options.log ?? `ws://localhost:${options.port}`;
-const demoSecretFile = (options: DemoOptions) => secretFile(path.resolve(options.dir, nodeName(options, 0), 'cluster'));
+
+/** What tells the nodes their cluster's secret, where they know each other by one. */
+function secretArgs(options: DemoOptions): string[] {
+  if (options.secretFile !== undefined) return ['--secret-file', shown(path.resolve(options.secretFile))];
+  if (!makesSecret(options)) return [];
+  return ['--secret-file', shown(secretFile(path.resolve(options.dir, nodeName(options, 0), 'cluster')))];
+}
+
+/** Whether the secret is the demo's own: its nodes serve each other. */
+function makesSecret({ log, secretFile: given }: DemoOptions): boolean {
+  return !process.env.GRATICULE_CLUSTER_SECRET && given === undefined && (log === undefined || isStompUrl(log));
+}
 
 /** A path as one would type it here. */
 function shown(file: string): string {
@@ -103,8 +120,9 @@ function isFree(port: number, host: string): Promise<boolean> {
 }
 
 /** Fills the first node's folder at the first start. The others' fill themselves from the cluster. */
-async function prepareDirectory(options: DemoOptions, first: NodePlan): Promise<void> {
+async function prepareDirectory(options: DemoOptions, first: NodePlan, log: SharedLog | undefined): Promise<void> {
   const dir = path.resolve(options.dir);
+  if (log !== undefined) keepToLog(dir, log);
   const exists = existsSync(first.dataDir);
   if (exists && options.from !== undefined)
     throw new UserError(
@@ -114,7 +132,7 @@ async function prepareDirectory(options: DemoOptions, first: NodePlan): Promise<
     );
   mkdirSync(dir, { recursive: true });
   if (exists) progress('Data', `found in ${shown(first.dataDir)}`);
-  else if (options.log !== undefined && options.from === undefined) progress('Data', `comes from ${options.log}`);
+  else if (log?.isEmpty === false && options.from === undefined) progress('Data', 'comes from the log');
   else {
     const startedAt = performance.now();
     if (options.from === undefined)
@@ -123,8 +141,7 @@ async function prepareDirectory(options: DemoOptions, first: NodePlan): Promise<
     const what = options.from === undefined ? 'made from Natural Earth' : `copied from ${options.from}`;
     progress('Data', `${what} in ${seconds(startedAt)}: ${shown(first.dataDir)}`);
   }
-  if (!process.env.GRATICULE_CLUSTER_SECRET && options.log === undefined)
-    clusterSecrets({ clusterDir: path.join(first.dataDir, 'cluster'), holdsLog: true });
+  if (makesSecret(options)) clusterSecrets({ clusterDir: path.join(first.dataDir, 'cluster'), holdsLog: true });
 }
 
 // ---- what is shown
@@ -151,7 +168,7 @@ async function showCluster(options: DemoOptions, plans: readonly NodePlan[]): Pr
   const joining = [
     ...['serve', '--data-dir', shown(fresh), '--port', String(options.port + plans.length), '--host', options.host],
     ...['--name', nodeName(options, plans.length), '--log', logUrl(options)],
-    ...(process.env.GRATICULE_CLUSTER_SECRET ? [] : ['--secret-file', shown(demoSecretFile(options))]),
+    ...secretArgs(options),
   ];
   console.log(`
 ${statusTable(report.nodes)}

@@ -8,6 +8,7 @@ export interface DemoOptions {
   readonly nodes: number;
   readonly from?: string;
   readonly log?: string;
+  readonly secretFile?: string;
 }
 
 export const NODES_MAX = 9;
@@ -41,6 +42,13 @@ export const DEMO_OPTIONS: OptionTable = {
   },
   log: {
     flags: '--log <url>',
-    description: 'follow this log instead of holding one; the secret comes in GRATICULE_CLUSTER_SECRET',
+    description:
+      'use this log instead of holding one: nats://, postgres://, stomp://, or ws:// of a broker or a node; an empty one begins with the demo data',
+  },
+  secretFile: {
+    flags: '--secret-file <file>',
+    env: 'GRATICULE_SECRET_FILE',
+    description:
+      'file with the secret of the cluster or broker at --log ws://; GRATICULE_CLUSTER_SECRET holds the secret itself',
   },
 };
