@@ -1,12 +1,14 @@
 /** Brokers on a folder, in this process: turns, groups, pauses, and what clients see. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, afterEach, describe, it } from 'node:test';
 import { UnavailableError, UserError } from '../../base/index.ts';
 import { type Position, START } from '../../tree/index.ts';
 import type { ChangeLog } from '../change-log.ts';
+import { digestOf, testBlob } from '../contract/testing.ts';
 import { until } from '../contract.ts';
+import type { WebSocketLogOptions } from '../websocket/index.ts';
 import { brokerContract, client, hears, isActive, type Running, startBroker } from './testing.ts';
 
 const dir = mkdtempSync(`${tmpdir()}/broker-`);
@@ -28,7 +30,7 @@ describe('brokers on one folder', () => {
     running.push(started);
     return started;
   };
-  const log = (ports: readonly number[], options?: { group?: string; name?: string }) => {
+  const log = (ports: readonly number[], options?: Partial<WebSocketLogOptions>) => {
     const handle = client(ports, options);
     handles.push(handle);
     return handle;
@@ -53,7 +55,7 @@ describe('brokers on one folder', () => {
       ],
     );
     await assert.rejects(b.broker.groups(), new RegExp(`b waits: a at ws://127.0.0.1:${a.port} is active`));
-    const lost = log([b.port]);
+    const lost = log([b.port], { connectionWaitMs: 300 });
     await assert.rejects(lost.head(), new RegExp(`b waits: a at ws://127.0.0.1:${a.port} is active`));
   });
 
@@ -129,5 +131,29 @@ describe('brokers on one folder', () => {
     await assert.rejects(follower.append(1 as Position, Buffer.from('2')), /ana has paused/);
     await b.broker.resume('geoserver-cluster');
     assert.deepEqual(await follower.append(1 as Position, Buffer.from('2')), { kind: 'appended', position: 2 });
+  });
+
+  it('go on with an upload that broke off in an earlier term', async () => {
+    const folder = newFolder();
+    const a = await broker(folder, 'a');
+    await isActive(a);
+    const b = await broker(folder, 'b');
+    await hears(a, 'b');
+    let handedOver = false;
+    const blob = testBlob(6, {
+      onChunk: async (at) => {
+        if (at < 5_000_000 || handedOver) return;
+        handedOver = true;
+        const files = () => globSync(`${folder}/groups/*/incoming/1/*`).map((file) => statSync(file).size);
+        await until(() => (files()[0] ?? 0) > 1_000_000, 'some of it to be on the disk');
+        await a.broker.takeOver('b');
+        await isActive(b);
+      },
+    });
+    const handle = log([a.port, b.port]);
+    await handle.putBlob(blob.hash, blob);
+    assert.equal(blob.opened[0], 0);
+    assert.ok(blob.opened.at(-1)! > 1_000_000, `${blob.opened}`);
+    assert.equal((await digestOf((await handle.getBlob(blob.hash))!)).hash, blob.hash);
   });
 });

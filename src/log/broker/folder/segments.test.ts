@@ -1,0 +1,144 @@
+/** Records of a folder that more than one process writes to. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import { FencedError, Segments } from './segments.ts';
+
+const dir = mkdtempSync(`${tmpdir()}/segments-`);
+after(() => rmSync(dir, { recursive: true }));
+let folders = 0;
+
+/** A folder whose newest term is the one that counts. */
+function scene() {
+  const folder = `${dir}/${++folders}`;
+  let newest = 0;
+  const begin = (term: number) => {
+    newest = Math.max(newest, term);
+    return new Segments(folder, term, () => term === newest);
+  };
+  return { folder, begin };
+}
+
+const bytes = (...texts: string[]) => texts.map((text) => Buffer.from(text));
+const all = (log: Segments, after = log.trimmed) => {
+  const found: string[] = [];
+  while (after < log.head)
+    for (const { position, body } of log.load(after, 3, 1_000_000)) {
+      assert.equal(position, ++after);
+      found.push(Buffer.from(body).toString());
+    }
+  return found;
+};
+
+describe('records in segments', () => {
+  it('go on from term to term', () => {
+    const { begin, folder } = scene();
+    for (let term = 1; term <= 5; term++) {
+      const log = begin(term);
+      assert.equal(log.head, (term - 1) * 2);
+      log.append(bytes(`${term}a`, `${term}b`));
+      // Some end without a word.
+      if (term % 2 === 0) log.close();
+    }
+    const log = begin(6);
+    assert.deepEqual(all(log), ['1a', '1b', '2a', '2b', '3a', '3b', '4a', '4b', '5a', '5b']);
+    assert.deepEqual(all(log, 7), ['4b', '5a', '5b']);
+    // A term that wrote nothing leaves no file for long.
+    begin(7);
+    begin(8);
+    assert.equal(readdirSync(folder).length, 7);
+  });
+
+  it('of a term that is over do not count, whatever it writes', () => {
+    const { begin } = scene();
+    const former = begin(1);
+    former.append(bytes('1', '2'));
+    const log = begin(2);
+    assert.throws(() => former.append(bytes('too late')), FencedError);
+    assert.throws(() => former.check(), FencedError);
+    assert.throws(() => former.trim(1), FencedError);
+    log.append(bytes('3'));
+    assert.throws(() => former.append(bytes('again')), FencedError);
+    assert.deepEqual(all(log), ['1', '2', '3']);
+    const next = begin(3);
+    assert.deepEqual([all(next), next.trimmed], [['1', '2', '3'], 0]);
+    // Nor what it begins when it wakes up only now.
+    assert.throws(() => begin(2), FencedError);
+    assert.deepEqual(all(begin(4)), ['1', '2', '3']);
+  });
+
+  it('that were not acknowledged may count, and then do so for good', () => {
+    const { begin } = scene();
+    const former = begin(1);
+    former.append(bytes('1'));
+    let taking = false;
+    const folder = `${dir}/${++folders}`;
+    const slow = new Segments(folder, 1, () => !taking);
+    slow.append(bytes('1'));
+    taking = true;
+    // On the disk, and then the term was over.
+    assert.throws(() => slow.append(bytes('2')), FencedError);
+    const log = new Segments(folder, 2, () => true);
+    assert.deepEqual(all(log), ['1', '2']);
+    log.append(bytes('3'));
+    assert.deepEqual(all(new Segments(folder, 3, () => true)), ['1', '2', '3']);
+  });
+
+  it('end where a crash has cut one off', () => {
+    const { begin, folder } = scene();
+    const log = begin(1);
+    log.append(bytes('1', '2', 'the third'));
+    log.close();
+    const [name] = readdirSync(folder);
+    const file = path.join(folder, name!);
+    const whole = readFileSync(file);
+    for (let cut = 1; cut <= 26; cut++) {
+      truncateSync(file, whole.length - cut);
+      const again = new Segments(folder, 2, () => true);
+      assert.deepEqual([again.head, all(again)], [2, ['1', '2']]);
+      again.close();
+      for (const each of readdirSync(folder)) if (each !== name) rmSync(path.join(folder, each));
+      writeFileSync(file, whole);
+    }
+    const flipped = Buffer.from(whole);
+    flipped[whole.length - 1]! ^= 1;
+    writeFileSync(file, flipped);
+    assert.equal(begin(3).head, 2);
+  });
+
+  it('say so when they are damaged', () => {
+    const { begin, folder } = scene();
+    const log = begin(1);
+    log.append(bytes('1', '2', '3'));
+    log.close();
+    begin(2).append(bytes('4'));
+    const file = path.join(folder, readdirSync(folder).sort()[0]!);
+    const damaged = readFileSync(file);
+    damaged[36 + 18 + 17]! ^= 1;
+    writeFileSync(file, damaged);
+    const next = begin(3);
+    assert.equal(next.head, 4);
+    assert.throws(() => all(next), /damaged behind position 1/);
+    assert.deepEqual(all(next, 3), ['4']);
+  });
+
+  it('are removed by whole segments when they are trimmed, which lasts', () => {
+    const { begin, folder } = scene();
+    const log = begin(1);
+    const big = Buffer.alloc(9_000_000, 'x');
+    for (let n = 0; n < 12; n++) log.append([big]);
+    assert.equal(readdirSync(folder).length, 4);
+    log.trim(6);
+    const size = () => readdirSync(folder).reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
+    assert.ok(size() < 75_000_000, `${size()}`);
+    assert.deepEqual([log.trimmed, log.head, log.load(6, 1, 1)[0]?.position], [6, 12, 7]);
+    log.trim(12);
+    assert.ok(size() < 2_000_000, `${size()}`);
+    const next = begin(2);
+    assert.deepEqual([next.trimmed, next.head], [12, 12]);
+    next.append(bytes('13'));
+    assert.deepEqual(all(begin(3)), ['13']);
+  });
+});
