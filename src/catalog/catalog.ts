@@ -72,8 +72,9 @@ export class Catalog extends IndexedView {
     for (const [path, hash] of catalogFiles(this.tree)) {
       const object = known.get(path);
       if (object?.hash === hash) {
-        // One copy of the hash is enough.
-        setObject(this.tables, path, Object.assign(object, { hash }));
+        // One copy of hash and path is enough.
+        (object as { hash: ContentHash }).hash = hash;
+        setObject(this.tables, object.path, object);
         yield 'known';
       } else {
         setObject(this.tables, path, read(this.tree, path, hash));
