@@ -9,6 +9,22 @@ import type { CatalogView } from './view.ts';
 const at = (path: string) => path as TreePath;
 const problems = (view: CatalogView) => Array.from(view.broken(), ({ path, problem }) => [path, problem]);
 
+test('what a draft has read is not read again by the catalog that takes it, unless it could not be read', () => {
+  const tree = treeOf(SMALL);
+  const catalog = new Catalog(tree);
+  const draft = draftOf(catalog);
+  draft.put(at('workspaces/new/workspace.xml'), Buffer.from('<workspace><id>new</id><name>new</name></workspace>'));
+  draft.put(at('styles/bad.xml'), Buffer.from('<style>'));
+  const contents = draft.contents();
+  assert.deepEqual([...contents.keys()], ['workspaces/new/workspace.xml']);
+  catalog.apply(tree.apply((tree.position + 1) as Position, draft.operations), contents);
+  assert.equal(catalog.workspace('new'), contents.get('workspaces/new/workspace.xml'));
+  assert.deepEqual(
+    Array.from(catalog.broken(), ({ path }) => path),
+    ['styles/bad.xml'],
+  );
+});
+
 describe('look-ups', () => {
   const catalog = catalogOf(SMALL);
   const workspace = catalog.workspace('topp')!;

@@ -2,6 +2,7 @@ import { type Digest, type FileOperation, type FileStat, TreeDraft, type TreePat
 import { type Catalog, follow } from './catalog.ts';
 import { IndexedView } from './indexed-view.ts';
 import { setObject } from './indexer.ts';
+import type { CatalogObject } from './objects.ts';
 import { OverlayTables } from './tables.ts';
 import type { Draft } from './view.ts';
 
@@ -51,6 +52,14 @@ class CatalogDraft extends IndexedView implements Draft {
 
   digest(): Digest {
     return this.tree.digest();
+  }
+
+  contents(): ReadonlyMap<string, CatalogObject> {
+    const contents = new Map<string, CatalogObject>();
+    // (What a draft cannot read may be readable once it has been made.)
+    for (const [path, entry] of this.tables.changed)
+      if (entry !== undefined && entry.object.kind !== 'broken') contents.set(path, entry.object);
+    return contents;
   }
 
   fork(): Draft & { keep(): void } {

@@ -115,6 +115,8 @@ export interface Draft extends CatalogView {
   readonly operations: readonly FileOperation[];
   /** Digest of the tree with the draft in it. */
   digest(): Digest;
+  /** By path, what the files hold that it wrote: whoever carries out its operations need not read them again. */
+  contents(): ReadonlyMap<string, CatalogObject>;
   /** A draft on top of this one; what it records goes into this one when it is kept, and is forgotten otherwise. */
   fork(): Draft & { keep(): void };
 }

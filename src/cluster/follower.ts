@@ -1,5 +1,6 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { type Clock, type Logger, messageOf, UnavailableError } from '../base/index.ts';
+import type { FileContents } from '../catalog/index.ts';
 import { type ChangeLog, type LogRecord, TrimmedError } from '../log/index.ts';
 import { CorruptRecordError, type Digest, decodeRecord, NewerFormatError, type Position } from '../tree/index.ts';
 import { blobsOf } from './blobs.ts';
@@ -66,10 +67,10 @@ export class Follower {
   }
 
   /** A record of this node's own, just appended. */
-  applyOwn(position: Position, record: ChangesRecord): void {
+  applyOwn(position: Position, record: ChangesRecord, read?: ReadonlyMap<string, FileContents>): void {
     if (this.#halted || this.#mismatch) return;
     try {
-      this.#ports.replica.apply(position, record);
+      this.#ports.replica.applyAll([{ position, record }], read);
     } catch (error) {
       if (!(error instanceof DigestMismatchError)) throw error;
       this.#differs(error);

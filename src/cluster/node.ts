@@ -190,7 +190,7 @@ export class Node implements ClusterNode {
       },
       staged: (hash, from) => store.readStagedBlob(hash, from),
       heard: (head) => this.#reached(head),
-      applyOwn: (position, record) => this.#follower.applyOwn(position, record),
+      applyOwn: (position, record, read) => this.#follower.applyOwn(position, record, read),
       askHead: () => this.#head.answer(),
     });
     this.history = new History({

@@ -91,7 +91,7 @@ describe('records that are taken in at once', () => {
 
   it('are passed over where they have been applied meanwhile', () => {
     const records = recordsOf(STEPS);
-    replica.apply(records[0]!.position, records[0]!.record);
+    replica.applyAll(records.slice(0, 1));
     replica.applyAll(records);
     assert.deepEqual(reached, [1, 4]);
     replica.applyAll(records);

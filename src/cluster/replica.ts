@@ -67,20 +67,12 @@ export class Replica {
   }
 
   /**
-   * Applies the next record; one that has been applied already is passed over.
-   *
-   * @throws DigestMismatchError  it is applied, and the tree is not what it should be: call `replaced` once it is
-   */
-  apply(position: Position, record: ChangesRecord): void {
-    this.applyAll([{ position, record }]);
-  }
-
-  /**
    * Applies the next records in one step: the tree at each of them is compared with the log, and the catalog looks at what has
-   * become of the files.
+   * become of the files. Those that have been applied already are passed over.
    *
    * @param read  by path, what files hold that have been read already
-   * @throws DigestMismatchError  as `apply`; the records after the one that differs are not applied
+   * @throws DigestMismatchError  the tree is not what it should be after a record; that is applied, and those behind it are not:
+   *   call `replaced` once it is mended
    */
   applyAll(records: readonly PlacedRecord[], read?: ReadonlyMap<string, FileContents>): void {
     const { tree, comparableFrom, catalog } = this.#parts;

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { type Clock, type Logger, messageOf, UnavailableError, UncertainError, UserError } from '../base/index.ts';
-import type { CatalogView, Draft } from '../catalog/index.ts';
+import type { CatalogView, Draft, FileContents } from '../catalog/index.ts';
 import { type BlobSource, bytesSource, type ChangeLog } from '../log/index.ts';
 import {
   type Change,
@@ -39,8 +39,11 @@ export interface WriterPorts {
   staged(hash: ContentHash, from: number): Readable;
   /** Tells the node of a head that the log reported. */
   heard(head: Position): void;
-  /** Applies a record of our own, whose contents are inline or staged; nothing happens when it was applied already. */
-  applyOwn(position: Position, record: ChangesRecord): void;
+  /**
+   * Applies a record of our own, whose contents are inline or staged; nothing happens when it was applied already.
+   * @param read  by path, what its files hold
+   */
+  applyOwn(position: Position, record: ChangesRecord, read?: ReadonlyMap<string, FileContents>): void;
   /** Asks the log for its head. */
   askHead(): Promise<Position>;
 }
@@ -85,6 +88,8 @@ interface Group {
   readonly evaluated: readonly Evaluated[];
   /** As this node applies it: contents inline, or staged; absent when nobody changed anything. */
   readonly record?: ChangesRecord;
+  /** By path, what the files of the record hold. */
+  readonly read?: ReadonlyMap<string, FileContents>;
 }
 
 /** Contents too long for a record, by their hash. */
@@ -282,7 +287,8 @@ export class Writer {
     }
     this.#queue.unshift(...later);
     if (changes.length === 0) return { after, evaluated };
-    return { after, evaluated, record: { format: 1, kind: 'changes', changes, digest: base.digest() } };
+    const record: ChangesRecord = { format: 1, kind: 'changes', changes, digest: base.digest() };
+    return { after, evaluated, record, read: base.contents() };
   }
 
   async #prepareAgain(waiting: Waiting): Promise<void> {
@@ -311,7 +317,7 @@ export class Writer {
     if (answer.kind === 'appended') {
       this.#groupRequestsMax = Math.min(GROUP_REQUESTS_MAX, this.#groupRequestsMax * 2);
       this.#ports.counts.made += record.changes.length;
-      this.#ports.applyOwn(answer.position, record);
+      this.#ports.applyOwn(answer.position, record, group.read);
       if (this.#ports.position() < answer.position) throw this.#notVisible(answer.position);
       return settle(group.evaluated, answer.position);
     }
