@@ -5,7 +5,6 @@ import { SignIn } from '../SignIn.tsx';
 import { ask, type BrokerStatus, type GroupStatus } from './api.ts';
 import { Brokers, STATE_COLORS } from './Brokers.tsx';
 import { type Action, Confirm } from './Confirm.tsx';
-import { ageText } from './format.ts';
 import { GroupPanel } from './GroupPanel.tsx';
 import { type Console, useConsole } from './polling.ts';
 
@@ -95,20 +94,22 @@ function Overview({ shown, refresh }: { shown: Shown; refresh(): void }) {
           {result}
         </Alert>
       )}
-      <Brokers status={status} act={setAction} />
-      {groups === undefined ? (
-        <Elsewhere status={status} />
-      ) : groups.length === 0 ? (
-        <Text size="sm" c="dimmed">
-          No group yet: the first node that connects makes one. Nodes are started with --log {status.logUrl}
-        </Text>
-      ) : (
-        <Groups groups={groups}>
-          {(group) => (
-            <GroupPanel key={group.group} group={group} samples={samples.get(group.group) ?? []} act={setAction} />
-          )}
-        </Groups>
-      )}
+      <Stack gap="md" className={lost ? 'past' : undefined}>
+        <Brokers status={status} act={setAction} />
+        {groups === undefined ? (
+          <Elsewhere status={status} />
+        ) : groups.length === 0 ? (
+          <Text size="sm" c="dimmed">
+            No group yet: the first node that connects makes one. Nodes are started with --log {status.logUrl}
+          </Text>
+        ) : (
+          <Groups groups={groups}>
+            {(group) => (
+              <GroupPanel key={group.group} group={group} samples={samples.get(group.group) ?? []} act={setAction} />
+            )}
+          </Groups>
+        )}
+      </Stack>
       {action && (
         <Confirm
           action={action}
@@ -193,14 +194,14 @@ function Elsewhere({ status }: { status: BrokerStatus }) {
 function Lost({ reason, status }: { reason: string; status: BrokerStatus }) {
   const others = status.brokers.filter(({ name }) => name !== status.name);
   return (
-    <Alert color="red" title="This broker does not answer" role="alert">
-      {reason}. What you see is from before; the page goes on asking.
-      {others.map(({ name, url, since }) => (
+    <Alert color="red" title="Nothing new from this broker" role="alert">
+      {reason.replace(/^./, (first) => first.toUpperCase())}. What you see is from before; the page goes on asking.
+      {others.map(({ name, url, state }) => (
         <div key={name}>
+          {state === 'waiting' ? `${name} waited, and may have taken over: ` : `${name} was ${state}: `}
           <Anchor size="sm" href={`${url}/`}>
-            {name}
+            open its console
           </Anchor>
-          , which was there {ageText(since)} ago, may have taken over.
         </div>
       ))}
     </Alert>
