@@ -120,7 +120,7 @@ export function withoutSecrets(text: string): string {
   return text
     .replace(/(postgres(?:ql)?:\/\/)[^\s]*@/gi, '$1')
     .replace(/((?:nats|tls):\/\/)[^\s?]*@/gi, '$1')
-    .replace(/((?:stomp(?:\+nio)?(?:\+ssl)?|tcp|nio|ssl|nio\+ssl):\/\/)[^\s/()]*@/gi, '$1')
+    .replace(/((?:stomp|tcp|nio|ssl)[+a-z]*:\/\/)(?:(?!,\s*[+a-z]+:\/\/)[^\s()])*@/gi, '$1')
     .replace(/\/\/[^/\s()]*@/g, '//')
     .replace(/([?&][^=&\s()]*(?:password|secret)[^=&\s()]*=)[^&\s),]*/gi, '$1');
 }

@@ -61,6 +61,11 @@ test('the command line wins over the environment, that over the file, that over 
       { file: 'forwardWrites=yes\nretainRecords=500\nsnapshotEvery=50\nonAhead=publish' },
       { forwardWrites: true, retainRecords: 500, snapshotEvery: 50, onAhead: 'publish' },
     ],
+    [{ file: 'brokerURL=stomp://me:pw@a' }, { log: 'stomp://me:pw@a' }],
+    [{ env: { BROKER_URL: 'stomp://a:1,stomp://b:1' } }, { log: 'failover:(stomp://a:1,stomp://b:1)' }],
+    [{ file: 'brokerURL=failover:(tcp://a:61613)' }, { log: 'failover:(tcp://a:61613)' }],
+    [{ file: 'brokerURL=tcp://a:5000\nembeddedBroker=disabled' }, { log: 'tcp://a:5000' }],
+    [{ file: 'topicName=VirtualTopic.maps' }, { topicName: 'VirtualTopic.maps' }],
     [{ file: 'role=replica' }, { role: 'replica' }],
     [{ file: 'embeddedBroker=false\nbrokerURL=ws://a:1' }, { log: 'ws://a:1' }],
     [{ file: 'brokerURL=postgres://me@a,b/db' }, { log: 'postgres://me@a,b/db' }],
@@ -188,6 +193,8 @@ test('no secret of a broker’s URL is shown', () => {
     ['nats://u:p@a:4222,b:4222?replicas=3', 'nats://a:4222,b:4222?replicas=3'],
     ['nats://u:p@a,nats://u:p@b', 'nats://b'],
     ['tls://t0ken@a', 'tls://a'],
+    ['failover:(stomp://u:p,w@a:1,stomp+ssl://u:p@b:2)', 'failover:(stomp://a:1,stomp+ssl://b:2)'],
+    ['stomp+nio+ssl://u:p/w@a', 'stomp+nio+ssl://a'],
     ['failover:(tcp://a)?jms.userName=me&jms.password=x', 'failover:(tcp://a)?jms.userName=me&jms.password='],
   ];
   for (const [url, shown] of table) assert.equal(withoutSecrets(url), shown);

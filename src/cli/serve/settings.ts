@@ -120,7 +120,7 @@ export function resolveSettings(input: SettingsInput): Settings {
     if (value !== undefined || isSteered) options[option] = value ?? otherwise;
   }
   const broker = layered('brokerURL');
-  if (broker !== undefined && !isFollowable(broker) && input.sourceOf('log') === undefined) {
+  if (broker !== undefined && options.log !== broker && !isFollowable(broker) && input.sourceOf('log') === undefined) {
     if (optionalSwitch(layered('embeddedBroker')) === false)
       throw new UserError(
         400,
@@ -189,6 +189,8 @@ function logOf(get: (key: string) => string | undefined): string | undefined {
   const broker = get('brokerURL');
   if (broker !== undefined && isFollowable(broker)) return broker;
   const embedded = optionalSwitch(get('embeddedBroker'));
+  // An address in the words of GeoServer's extension, and it is not that of a broker in this process; at 61616 none speaks STOMP.
+  if (embedded === false && broker !== undefined && isStompUrl(broker) && !/:61616\b/.test(broker)) return broker;
   if (embedded === false && broker === undefined)
     throw new UserError(
       400,

@@ -431,11 +431,11 @@ export class Steering implements ClusterSettings {
     if (wanted.get('embeddedBroker') === 'enabled' && !holdsLog(next.options.log))
       warnings.push('embeddedBroker=enabled has no effect while brokerURL names a log; empty it to hold one here');
     const broker = wanted.get('brokerURL');
-    if (broker !== undefined && broker !== '' && !isFollowable(broker))
+    if (broker !== undefined && broker !== '' && !isFollowable(broker) && next.options.log !== broker)
       throw new UserError(
         400,
         'unknown-log',
-        `brokerURL=${withoutSecrets(broker)} is no log that can be followed: ws://host:port, failover:(ws://a:port,ws://b:port), postgres://user@host/database, nats://host:port, or nothing for one that this node holds. Nothing was changed`,
+        `brokerURL=${withoutSecrets(broker)} is no log that can be followed: ws://host:port, failover:(ws://a:port,ws://b:port), postgres://user@host/database, nats://host:port, stomp://host:61613, or nothing for one that this node holds. Nothing was changed`,
       );
     return warnings;
   }

@@ -38,7 +38,9 @@ interface Held {
 }
 
 /** Messages that a broker sends before it has heard that they are stored. */
-const PREFETCH = '100';
+const PREFETCH = '32';
+/** After its messages could not be applied, a node does not ask for them again at once. */
+const PAUSE_MS = { failed: 1000, contrary: 10_000 };
 
 /** Reads this node's queue: stores what is next in the copy, tells those who wait for it, and only then the broker. */
 export class Follower {
@@ -72,6 +74,13 @@ export class Follower {
   get trouble(): Error | undefined {
     return this.#trouble;
   }
+
+  get isReading(): boolean {
+    return this.#link !== undefined;
+  }
+
+  /** How long to wait before reading on a new connection. */
+  pauseMs = 0;
 
   /** How things stand for who decides next. */
   get standpoint(): Standpoint {
@@ -142,6 +151,7 @@ export class Follower {
       .catch((error: unknown) => {
         if (this.#closing.aborted) return;
         this.#parts.logger.error('log-copy-failed', { reason: messageOf(error) });
+        this.pauseMs = error instanceof LogRefusedError ? PAUSE_MS.contrary : PAUSE_MS.failed;
         // All that is not stored comes again.
         this.#link?.terminate(new UnavailableError('log-failed', `the copy of the log failed: ${messageOf(error)}`));
       })
@@ -157,6 +167,7 @@ export class Follower {
       const link = this.#link;
       const done = await this.#pass();
       if (done.length > 0) {
+        this.pauseMs = 0;
         const gone = new Set(done);
         this.#held = this.#held.filter((each) => !gone.has(each));
         if (link !== undefined && link === this.#link) link.send(...done.map(({ acknowledgement }) => acknowledgement));

@@ -15,7 +15,7 @@ import type {
   SnapshotBody,
   SnapshotInfo,
 } from '../change-log.ts';
-import { checkBlobBytes, checkRecordBytes, LogClosedError, trimTarget } from '../errors.ts';
+import { checkBlobBytes, checkRecordBytes, LogClosedError, LogRefusedError, trimTarget } from '../errors.ts';
 import { Wakeup } from '../wakeup.ts';
 import {
   type ClusterSecrets,
@@ -197,7 +197,12 @@ class StompLog implements ChangeLog {
     const common = { place, tls, timeoutMs: answerWaitMs, heartbeatMs, connectionWaitMs };
     this.#calls = new Channel({ ...common, logger, prepare: (link) => this.#prepareCalls(link) }, signal);
     this.#reading = new Channel(
-      { ...common, logger: silentLogger, prepare: (link) => this.#prepareReading(link) },
+      {
+        ...common,
+        logger: silentLogger,
+        prepare: (link) => this.#prepareReading(link),
+        pauseMs: () => this.#follower.pauseMs,
+      },
       signal,
     );
     this.#deciding = new Channel(
@@ -227,7 +232,13 @@ class StompLog implements ChangeLog {
 
   async head(): Promise<Position> {
     await this.#whenReady();
-    await this.#proposer.settled(this.#answerWaitMs);
+    try {
+      await this.#proposer.settled(this.#answerWaitMs);
+    } catch (error) {
+      // What has got lost is sent again on a new connection.
+      this.#calls.link?.terminate();
+      throw error;
+    }
     await this.#say({ kind: 'barrier', id: crypto.randomUUID() });
     return this.#copy.state.head;
   }
@@ -375,7 +386,8 @@ class StompLog implements ChangeLog {
     for (;;) {
       this.#checkOpen();
       if (this.#ready?.open && this.#calls.link !== undefined) return;
-      if (this.#calls.refusal !== undefined) throw this.#calls.refusal;
+      const refusal = this.#calls.refusal ?? this.#follower.trouble;
+      if (refusal instanceof LogRefusedError) throw refusal;
       if (deadline.aborted) throw this.#whyNotReady();
       const changed = [this.#changed, this.#calls.changed].map((each) => each.wait(deadline));
       await Promise.race(changed);
@@ -386,6 +398,7 @@ class StompLog implements ChangeLog {
     const lost = this.#calls.link === undefined ? this.#calls.failure : undefined;
     return unreachable(
       lost ??
+        this.#presence.conflict ??
         this.#follower.trouble ??
         this.#deciding.failure ??
         this.#reading.failure ??

@@ -46,11 +46,19 @@ export class Presence {
   readonly #others = new Map<string, Other>();
   readonly peers: PeerList;
   #link: Link | undefined;
+  #namesake: { readonly reason: string; readonly heardMs: number } | undefined;
   #beat: NodeJS.Timeout | undefined;
 
   constructor(parts: PresenceParts) {
     this.#parts = parts;
     this.peers = new PeerList(systemClock, parts.peerTtlMs);
+  }
+
+  /** Another node with this one's name, if there is one. */
+  get conflict(): Error | undefined {
+    const { reason, heardMs } = this.#namesake ?? {};
+    const isThere = heardMs !== undefined && performance.now() - heardMs < BEATS * this.#parts.everyMs;
+    return isThere ? new Error(reason) : undefined;
   }
 
   async prepare(link: Link): Promise<void> {
@@ -125,12 +133,10 @@ export class Presence {
       void this.#others.get(sign.name)?.log?.close();
       this.#others.delete(sign.name);
     } else if (sign.node.name === name) {
-      if (sign.process !== this.#process)
-        logger.error('node-name-taken', {
-          name,
-          url: sign.node.url,
-          reason: 'another node has the same name, and only one of them gets what the log carries; change instanceName',
-        });
+      if (sign.process === this.#process) return;
+      const reason = `the node at ${sign.node.url} has the name ${name} too, and only one of them gets what the log carries: give each a name of its own (instanceName, --name)`;
+      if (this.conflict === undefined) logger.error('node-name-taken', { name, reason });
+      this.#namesake = { reason, heardMs: performance.now() };
     } else {
       this.hearOf(sign.node);
       if (sign.asks) this.#sayHere(false);

@@ -68,12 +68,11 @@ export class Sequencer {
     const { names, follower, logger } = this.#parts;
     while (queue.length === 0 && link.open) await more.wait();
     if (!link.open) return;
-    this.pauseMs = 0;
+    // Somebody else may be better placed.
+    this.pauseMs = 500 + Math.random() * 1000;
+    if (!follower.isReading) throw new UnavailableError('log-unreachable', "this node's own queue is not connected");
     const old: Sending[] = [];
-    const base = await this.#base(link, old).catch((error) => {
-      this.pauseMs = 500 + Math.random() * 1000;
-      throw error;
-    });
+    const base = await this.#base(link, old);
     const epoch = base.epoch + 1;
     const id = crypto.randomUUID();
     const come = this.#own(id);
@@ -86,6 +85,7 @@ export class Sequencer {
     await come;
     if (follower.state.epoch !== epoch || follower.state.head !== base.head)
       throw new UnavailableError('log-failed', 'somebody else has taken over');
+    this.pauseMs = 0;
     logger.info('log-role-taken', { epoch, head: base.head });
     let at: Standpoint = follower.standpoint;
     while (link.open) {
