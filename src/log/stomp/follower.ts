@@ -212,7 +212,9 @@ export class Follower {
         continue;
       }
       const place = placeOf({ epoch, head }, entry);
-      if (place === 'contrary') throw this.#contrary(entry);
+      // What answers this connection's own question comes after all that was stored from it.
+      const answersUs = entry.kind === 'standing' && this.#waiting.has(entry.id);
+      if (place === 'contrary' || (answersUs && isBefore(entry, { epoch, head }))) throw this.#contrary(entry);
       if (place === 'ahead') {
         isHolding = true;
         continue;
