@@ -316,7 +316,12 @@ class LogBroker implements RunningBroker {
   async #openForNode(group: string): Promise<ServedGroup> {
     const active = this.#active;
     if (active === undefined) throw new RefusalError('waiting', this.#whyNotActive());
-    return active.open(group);
+    try {
+      return await active.open(group);
+    } catch (error) {
+      // It may be better soon, here or elsewhere.
+      throw error instanceof UnavailableError ? new RefusalError('waiting', messageOf(error)) : error;
+    }
   }
 
   /** @throws UserError 404 */

@@ -120,7 +120,7 @@ export function brokerContract(
 
 // ---- processes
 
-class BrokerProcess {
+export class BrokerProcess {
   readonly name: string;
   readonly port: number;
   readonly process: ChildProcess;
@@ -157,7 +157,7 @@ class BrokerProcess {
 }
 
 /** Appends one after the other, until it is told to stop, and knows where each record stands. */
-class Writer {
+export class Writer {
   readonly acknowledged: { readonly position: number; readonly text: string; readonly atMs: number }[] = [];
   readonly done: Promise<void>;
   readonly #log: ChangeLog;
@@ -208,7 +208,7 @@ class Writer {
 }
 
 /** Everything that was acknowledged stands where that was said, and nothing stands twice. */
-async function audit(log: ChangeLog, writers: readonly Writer[]): Promise<number> {
+export async function audit(log: ChangeLog, writers: readonly Writer[]): Promise<number> {
   const head = await persist(() => log.head());
   const records = await take(log, START, head);
   const all = records.map(text);

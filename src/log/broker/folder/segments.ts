@@ -19,7 +19,7 @@ const SEGMENT_BYTES = 32 * 1024 * 1024;
 /** A trim ends the segment that is written when it is longer. */
 const TRIM_BYTES = 1024 * 1024;
 /** Zeros are written in advance, so that a sync need not write the file's length as well: it takes half as long. */
-const ADVANCE_BYTES = 1024 * 1024;
+const ZEROS = Buffer.alloc(1024 * 1024);
 const NAME = /^(\d{12})-(\d{6})\.seg$/;
 
 interface Segment {
@@ -56,6 +56,7 @@ export class Segments {
   #allocated = HEADER_BYTES;
   #head: number;
   #trimmed: number;
+  #broken = false;
 
   /** @throws FencedError */
   constructor(folder: string, term: number, isCurrent: () => boolean) {
@@ -64,20 +65,26 @@ export class Segments {
     this.#isCurrent = isCurrent;
     mkdirSync(folder, { recursive: true });
     // First: who has changed a folder on a network drive forgets what he remembered of it, and then sees what is there.
-    const own = this.#create();
-    const found = this.#found(own.name);
-    const last = found.at(-1);
-    this.#trimmed = found.reduce((most, { trimmed }) => Math.max(most, trimmed), 0);
-    this.#head = this.#trimmed;
-    if (last !== undefined) {
-      const { offsets, trimmed } = this.#scan(last);
-      this.#trimmed = Math.max(this.#trimmed, trimmed);
-      this.#head = last.first - 1 + offsets.length;
+    const { name, file } = this.#create();
+    this.#file = file;
+    try {
+      const found = this.#found(name);
+      const last = found.at(-1);
+      this.#trimmed = found.reduce((most, { trimmed }) => Math.max(most, trimmed), 0);
+      this.#head = this.#trimmed;
+      if (last !== undefined) {
+        const { offsets, trimmed } = this.#scan(last);
+        this.#trimmed = Math.max(this.#trimmed, trimmed);
+        this.#head = last.first - 1 + offsets.length;
+      }
+      this.#begin(file);
+      this.#segments = [...found, this.#segmentHere(name)];
+      this.check();
+    } catch (error) {
+      closeSync(file);
+      rmSync(path.join(folder, name), { force: true });
+      throw error;
     }
-    this.#begin(own.file);
-    this.#file = own.file;
-    this.#segments = [...found, this.#segmentHere(own.name)];
-    this.check();
   }
 
   get head(): number {
@@ -159,7 +166,8 @@ export class Segments {
 
   close(): void {
     try {
-      ftruncateSync(this.#file, this.#segments.at(-1)!.end);
+      // Whoever follows may have counted what this one takes for nothing.
+      if (!this.#broken && this.#isCurrent()) ftruncateSync(this.#file, this.#segments.at(-1)!.end);
     } finally {
       closeSync(this.#file);
     }
@@ -236,6 +244,7 @@ export class Segments {
         this.#begin(file);
       } catch (error) {
         closeSync(file);
+        rmSync(path.join(this.#folder, name), { force: true });
         throw error;
       }
       ftruncateSync(this.#file, this.#segments.at(-1)!.end);
@@ -262,11 +271,7 @@ export class Segments {
     const bytes = frames.length === 1 ? frames[0]! : Buffer.concat(frames);
     try {
       const end = segment.end + bytes.length;
-      if (end > this.#allocated) {
-        const zeros = Buffer.alloc(ADVANCE_BYTES);
-        writeWhole(this.#file, zeros, end);
-        this.#allocated = end + ADVANCE_BYTES;
-      }
+      if (end > this.#allocated) this.#advance(end);
       writeWhole(this.#file, bytes, segment.end);
       fdatasyncSync(this.#file);
       segment.end = end;
@@ -276,14 +281,27 @@ export class Segments {
     }
   }
 
-  /** After a write that failed. @throws BrokenError  what it left behind cannot be removed */
+  /** Writes zeros behind what is about to be written. */
+  #advance(end: number): void {
+    this.#allocated = end;
+    try {
+      writeWhole(this.#file, ZEROS, end);
+      this.#allocated += ZEROS.length;
+    } catch {
+      // A disk that is nearly full may have room for the record all the same, or for a trim.
+    }
+  }
+
+  /** After a write that failed. @throws FencedError, BrokenError  what it left behind is not, or cannot be, removed */
   #takeBack(end: number, cause: Error): void {
     try {
+      this.check();
       ftruncateSync(this.#file, end);
       fsyncSync(this.#file);
       this.#allocated = end;
-    } catch {
-      throw new BrokenError(cause);
+    } catch (error) {
+      this.#broken = true;
+      throw error instanceof FencedError ? error : new BrokenError(cause);
     }
   }
 
