@@ -9,6 +9,13 @@ const cases: readonly [name: string, facts: Partial<Facts>, state: string, reaso
   ['everything applied', {}, 'in-step'],
   ['the head was heard of before more was applied', { head: 3 as Position }, 'in-step'],
   ['records are missing', { head: 9 as Position }, 'behind', /^4 records/],
+  [
+    'a record cannot be applied',
+    { head: 6 as Position, obstacle: 'no such blob' },
+    'behind',
+    /^1 records.*: no such blob/,
+  ],
+  ['what could not be applied has been', { obstacle: 'no such blob' }, 'in-step'],
   ['the log does not answer', { unreachable: 'no route', head: 9 as Position }, 'stale', /no route/],
   ['nothing of the cluster yet', { joined: false }, 'starting', /joining/],
   ['a replica before genesis', { joined: false, waitingFor: 'the log is empty' }, 'starting', /empty/],

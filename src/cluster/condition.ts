@@ -13,6 +13,8 @@ export interface Facts {
   readonly waitingFor?: string;
   /** Why the log does not answer. */
   readonly unreachable?: string;
+  /** Why the record after `position` could not be applied when that was last tried. */
+  readonly obstacle?: string;
   /** Why this node must not go on. */
   readonly halted?: string;
   /** Why nothing more is written to disk. */
@@ -32,7 +34,9 @@ export function conditionOf(facts: Facts): { readonly state: NodeState; readonly
   if (!facts.joined && !(facts.holdsState && facts.unreachable !== undefined))
     return { state: 'starting', reason: facts.unreachable ?? facts.waitingFor ?? 'joining the cluster' };
   if (facts.unreachable !== undefined) return { state: 'stale', reason: facts.unreachable };
-  if (facts.head > facts.position)
-    return { state: 'behind', reason: `${facts.head - facts.position} records are still to be applied` };
+  if (facts.head > facts.position) {
+    const left = `${facts.head - facts.position} records are still to be applied`;
+    return { state: 'behind', reason: facts.obstacle === undefined ? left : `${left}: ${facts.obstacle}` };
+  }
   return { state: 'in-step' };
 }

@@ -101,6 +101,8 @@ export class Node implements ClusterNode {
   #joined = false;
   #waitingFor: string | undefined;
   #unreachable: string | undefined;
+  /** The log may answer, and a record still be impossible to apply: a blob of it is missing. */
+  #obstacle: { readonly after: Position; readonly reason: string } | undefined;
   #halted: string | undefined;
   #heard: Position;
   #state: NodeState = 'starting';
@@ -162,7 +164,10 @@ export class Node implements ClusterNode {
       },
       isPaused: () => this.#role === 'paused',
       onReached: (head) => this.#reached(head),
-      onUnreachable: (error) => this.#failed(error),
+      onUnreachable: (error) => {
+        this.#obstacle = { after: this.position, reason: messageOf(error) };
+        this.#failed(error);
+      },
       onDiverged: ({ position, expected, found }) => {
         this.#counts.divergences++;
         parts.divergences.noticed({ position, expected, found });
@@ -485,6 +490,7 @@ export class Node implements ClusterNode {
       holdsState: store.recorded !== undefined && !store.incomplete,
       waitingFor: this.#waitingFor,
       unreachable: this.#unreachable,
+      obstacle: this.#obstacle?.after === this.position ? this.#obstacle.reason : undefined,
       halted: this.#halted,
       diskFailure: store.trouble,
       position: this.position,

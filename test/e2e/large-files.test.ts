@@ -233,7 +233,7 @@ describe('a file of 300 MB', { timeout: 300_000 }, () => {
     await eventually(async () => {
       const health = await (await fetch(two.url.replace('/geoserver', '/health/ready'))).text();
       assert.match(health, new RegExp(hash));
-    }, 90_000);
+    }, 30_000);
     assert.ok(!existsSync(path.join(two.dataDir, 'data/damaged.bin')));
     const again = await upload(one, '/resource/data/damaged-again.bin', createReadStream(file));
     assert.equal(again.status, 201, await again.text());
