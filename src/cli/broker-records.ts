@@ -54,7 +54,7 @@ function listText({ head, trimmed, after, records }: RecordList): string {
 
 function whatOf({ kind, changes, changeCount, reason }: RecordSummary): string {
   if (kind === 'genesis') return 'the state that the log begins with';
-  if (kind === 'unreadable') return styled('red', reason ?? 'unreadable');
+  if (reason !== undefined) return styled(kind === 'unreadable' ? 'red' : 'dim', reason);
   const more = changeCount > 1 ? ` and ${changeCount - 1} more` : '';
   return `${whatText(changes[0]?.why ?? '')}${more}`;
 }
@@ -68,7 +68,7 @@ function stepsOf({ changes }: RecordSummary): string {
 function detailsText(record: RecordDetails): string {
   const { position, bytes, kind, at, node, digest, changes } = record;
   const head = [`record ${position}: ${bytesText(bytes)}${digest ? `, digest ${digest.slice(0, 12)} after it` : ''}`];
-  if (kind === 'unreadable') head.push(`  ${styled('red', record.reason ?? 'unreadable')}`);
+  if (record.reason !== undefined) head.push(`  ${styled(kind === 'unreadable' ? 'red' : 'dim', record.reason)}`);
   if (kind === 'genesis') head.push(`  the log ${record.logId} begins; by node ${node} at ${localTime(at!)}`);
   return [styled('yellow', head[0]!), ...head.slice(1), ...changes.map(changeText)].join('\n');
 }

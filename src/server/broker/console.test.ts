@@ -12,6 +12,7 @@ import { type Door, openDoor } from '../index.ts';
 import { type RunningConsole, startConsole } from './console.ts';
 import { lagOf } from './lag.ts';
 import { consolePassword } from './password.ts';
+import { detailsOf, summaryOf } from './records.ts';
 import { consoleRoutes, type GroupView, type RecordList } from './routes.ts';
 
 const PASSWORD = 'correct horse: battery';
@@ -268,8 +269,21 @@ describe('what is shown', () => {
     );
     assert.deepEqual(records[1]!.changes[0]!.operationCount, 6);
     assert.deepEqual(((await ask(a, 'GET', inGroup('/records?after=5'))).body as RecordList).records, []);
+    const three = (await ask(a, 'GET', inGroup('/records?after=1&limit=3'))).body as RecordList;
+    assert.deepEqual(
+      three.records.map(({ position }) => position),
+      [2, 3, 4],
+    );
     for (const query of ['limit=0', 'limit=501', 'after=-1', 'after=x'])
       assert.equal((await ask(a, 'GET', inGroup(`/records?${query}`))).status, 400, query);
+  });
+
+  test('a record that is very long is listed and left alone', () => {
+    const body = Buffer.alloc(5 * 1024 * 1024);
+    for (const shown of [summaryOf({ position: 9 as Position, body }), detailsOf({ position: 9 as Position, body })]) {
+      assert.deepEqual([shown.kind, shown.bytes, shown.changes], ['long', body.length, []]);
+      assert.match(shown.reason ?? '', /graticule show 9/);
+    }
   });
 
   test('a record without any secret', async () => {

@@ -10,13 +10,13 @@ export interface RecordSummary {
   readonly position: number;
   /** As it is stored. */
   readonly bytes: number;
-  /** `genesis`: the first one of a log; `unreadable`: damaged, or of a newer version. */
-  readonly kind: 'changes' | 'genesis' | 'unreadable';
+  /** `genesis`: the first one of a log; `unreadable`: damaged, or of a newer version; `long`: not looked into here. */
+  readonly kind: 'changes' | 'genesis' | 'unreadable' | 'long';
   /** ISO 8601: when its first change was made, by the clock of the node that made it. */
   readonly at?: string;
   /** Node that made it. */
   readonly node?: string;
-  /** Why it is `unreadable`. */
+  /** Why it is `unreadable` or `long`. */
   readonly reason?: string;
   readonly changeCount: number;
   /** The first ones. */
@@ -68,6 +68,9 @@ export type OperationDetails =
   | { readonly kind: 'delete'; readonly path: string }
   | { readonly kind: 'move'; readonly from: string; readonly to: string };
 
+/** A record is unpacked in one piece, and meanwhile the broker does nothing else: longer ones, in bytes as stored, are left alone. */
+const LISTED_BYTES_MAX = 1024 * 1024;
+const SHOWN_BYTES_MAX = 4 * 1024 * 1024;
 /** Of a record in a list. */
 const CHANGES_LISTED_MAX = 5;
 const STEPS_LISTED_MAX = 3;
@@ -78,7 +81,7 @@ const OPERATIONS_SHOWN_MAX = 500;
 const TEXT_SHOWN_MAX = 1_000_000;
 
 export function summaryOf(record: LogRecord): RecordSummary {
-  const { details, changes } = read(record);
+  const { details, changes } = read(record, LISTED_BYTES_MAX);
   return {
     ...details,
     changes: changes.slice(0, CHANGES_LISTED_MAX).map((change) => ({
@@ -89,7 +92,7 @@ export function summaryOf(record: LogRecord): RecordSummary {
 }
 
 export function detailsOf(record: LogRecord): RecordDetails {
-  const { details, changes, more } = read(record);
+  const { details, changes, more } = read(record, SHOWN_BYTES_MAX);
   const left = { operations: OPERATIONS_SHOWN_MAX, characters: TEXT_SHOWN_MAX };
   return {
     ...details,
@@ -102,12 +105,21 @@ export function detailsOf(record: LogRecord): RecordDetails {
   };
 }
 
-function read({ position, body }: LogRecord): {
+interface Read {
   readonly details: Omit<RecordSummary, 'changes'>;
   readonly changes: readonly Change[];
   readonly more: { readonly digest?: string; readonly logId?: string };
-} {
+}
+
+function read({ position, body }: LogRecord, bytesMax: number): Read {
   const common = { position, bytes: body.length };
+  const closed = (kind: 'unreadable' | 'long', reason: string): Read => ({
+    details: { ...common, kind, reason, changeCount: 0 },
+    changes: [],
+    more: {},
+  });
+  if (body.length > bytesMax)
+    return closed('long', `too long to be looked into here; on a node: graticule show ${position}`);
   try {
     const record = decodeRecord(body);
     const { digest } = record;
@@ -131,11 +143,7 @@ function read({ position, body }: LogRecord): {
       more: { digest },
     };
   } catch (error) {
-    return {
-      details: { ...common, kind: 'unreadable', reason: messageOf(error), changeCount: 0 },
-      changes: [],
-      more: {},
-    };
+    return closed('unreadable', messageOf(error));
   }
 }
 

@@ -48,6 +48,7 @@ export interface RecordList {
 
 const LIMIT_DEFAULT = 50;
 const LIMIT_MAX = 500;
+const RECORDS_AT_ONCE = 10;
 const REASON_CHARACTERS_MAX = 500;
 /** A hand-over takes some tenths of a second. */
 const TAKEN_MS = 10_000;
@@ -110,8 +111,7 @@ export const consoleRoutes: readonly ConsoleRoute[] = [
       const { head, trimmed } = await x.broker.group(name);
       const limit = wholeNumber('limit', x.query('limit'), 1, LIMIT_MAX) ?? LIMIT_DEFAULT;
       const after = wholeNumber('after', x.query('after')) ?? Math.max(trimmed, head - limit);
-      const records = await x.broker.records(name, after, limit);
-      return { group: name, head, trimmed, after, records: records.map(summaryOf) };
+      return { group: name, head, trimmed, after, records: await summaries(x.broker, name, after, limit) };
     },
   },
   {
@@ -198,6 +198,18 @@ const API: ApiAbout = {
     503: 'Another broker is active, or the store cannot be reached',
   },
 };
+
+/** Some at a time, so that long records are not in memory together, and others have their turn in between. */
+async function summaries(broker: Broker, group: string, after: number, limit: number): Promise<RecordSummary[]> {
+  const found: RecordSummary[] = [];
+  while (found.length < limit) {
+    const wanted = Math.min(RECORDS_AT_ONCE, limit - found.length);
+    const some = await broker.records(group, after + found.length, wanted);
+    found.push(...some.map(summaryOf));
+    if (some.length < wanted) break;
+  }
+  return found;
+}
 
 /** Whoever steps down answers once the next one says that it is active, or when that takes long. */
 async function takeOver(broker: Broker, to: string | undefined): Promise<BrokerStatus> {

@@ -169,8 +169,8 @@ function RecordRow({ record, open, toggle }: { record: RecordSummary; open: bool
       </Table.Td>
       <Table.Td data-label="What" className="record-what" style={{ overflowWrap: 'anywhere' }}>
         {kind === 'genesis' && 'the state that the log begins with'}
-        {kind === 'unreadable' && (
-          <Text span size="sm" c="red">
+        {reason && (
+          <Text span size="sm" c={kind === 'unreadable' ? 'red' : 'dimmed'}>
             {reason}
           </Text>
         )}
@@ -211,6 +211,11 @@ function Details({ group, position }: { group: string; position: number }) {
   if (!details) return <Loader size="sm" aria-label="Loading" />;
   return (
     <Stack gap="sm" aria-label={`What record ${position} does`} component="section">
+      {details.reason && (
+        <Text size="sm" c="dimmed">
+          {details.reason}
+        </Text>
+      )}
       {details.digest && (
         <Text size="xs" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
           {details.logId && `Log ${details.logId}. `}Digest of all files after it: <Code>{details.digest}</Code>

@@ -64,7 +64,7 @@ export interface GroupStatus {
 export interface RecordSummary {
   readonly position: number;
   readonly bytes: number;
-  readonly kind: 'changes' | 'genesis' | 'unreadable';
+  readonly kind: 'changes' | 'genesis' | 'unreadable' | 'long';
   readonly at?: string;
   readonly node?: string;
   readonly reason?: string;
