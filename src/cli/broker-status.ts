@@ -76,7 +76,7 @@ function reportText({ groups, problem, ...status }: BrokerReport): string {
   const lines = [brokersTable(status), ''];
   const { kind, place } = status.store;
   const bytes = status.storeBytes === undefined ? '' : `, ${bytesText(status.storeBytes)}`;
-  lines.push(`  Store: ${kind} ${place}${bytes}${status.term > 0 ? `; term ${status.term}` : ''}`, '');
+  lines.push(`  Store: ${kind} ${place}${bytes}${status.state === 'active' ? `; term ${status.term}` : ''}`, '');
   if (groups === undefined) lines.push(`  ${styled('red', problem ?? 'No broker is active.')}`);
   else if (groups.length === 0) lines.push('  No group yet: the first node that connects makes one.');
   else {

@@ -7,7 +7,8 @@ export interface BrokerHealth {
   readonly state: BrokerState;
   /** ISO 8601: when that state began. */
   readonly since: string;
-  readonly term: number;
+  /** Of the active one. */
+  readonly term?: number;
   /** Why it waits. */
   readonly reason?: string;
   /** Base URL of the console of the active broker, where that is known. */
@@ -27,6 +28,14 @@ export function brokerHealth(
   return {
     ready: status === 'ready',
     active: status === 'ready' && state === 'active',
-    health: { status, broker: name, state, since, term, ...(reason && { reason }), ...(active && { active }) },
+    health: {
+      status,
+      broker: name,
+      state,
+      since,
+      ...(state === 'active' && { term }),
+      ...(reason && { reason }),
+      ...(active && { active }),
+    },
   };
 }

@@ -67,7 +67,9 @@ export function brokerMetrics(
   out.family('graticule_broker_state', 'gauge', 'State of this broker: 1 for the one that it is in.');
   for (const state of STATES) out.sample('graticule_broker_state', { state }, status.state === state ? 1 : 0);
   out.gauge('graticule_broker_active', '1 on the broker that serves the logs.', status.state === 'active' ? 1 : 0);
-  out.gauge('graticule_broker_term', 'How often a broker on this store has become active.', status.term);
+  // A broker that waits knows only when it was active itself.
+  if (status.state === 'active')
+    out.gauge('graticule_broker_term', 'How often a broker on this store has become active.', status.term);
   out.gauge(
     'graticule_broker_state_since_seconds',
     'When the state began, since 1970.',

@@ -38,7 +38,7 @@ export function Brokers({ status, act }: { status: BrokerStatus; act(action: Act
         <Card withBorder padding="sm" aria-label="Store">
           <Group justify="space-between" gap="xs">
             <Text fw={600}>Store</Text>
-            {status.term > 0 && (
+            {status.state === 'active' && (
               <Tooltip label="How often a broker on this store has become active" multiline maw={280}>
                 <Badge variant="default" tt="none">
                   term {status.term}
