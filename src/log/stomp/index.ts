@@ -34,7 +34,7 @@ import type { Link } from './link.ts';
 import { DEFAULT_TOPIC, type Names, namesOf } from './names.ts';
 import { Presence } from './presence.ts';
 import { Proposer } from './proposer.ts';
-import { Sequencer, sendTo } from './sequencer.ts';
+import { publish, Sequencer } from './sequencer.ts';
 import { parseStompUrl } from './url.ts';
 
 export { DEFAULT_TOPIC } from './names.ts';
@@ -408,7 +408,7 @@ class StompLog implements ChangeLog {
 
   /** Sends an entry to all nodes; resolves when this one has come to it. @throws UnavailableError */
   #say(entry: Extract<Entry, { readonly kind: 'barrier' | 'trim' | 'remove' }>): Promise<void> {
-    return this.#until(entry.id, (calls) => calls.transaction(sendTo(this.#names.topic, pack(entry))));
+    return this.#until(entry.id, (calls) => calls.transaction(publish(this.#names.topic, pack(entry))));
   }
 
   /** Sends something, again when a connection is lost, until this node has come to the entry with an id. @throws UnavailableError */

@@ -287,6 +287,12 @@ function refusalOf(server: string, headers: Headers, body: Buffer): Error {
     return new LogRefusedError(`${server}: ${text}; docs/engines/activemq.md lists what a node needs`);
   if (/store is full|no space|usage manager|limit reached/i.test(text))
     return new UnavailableError('log-full', `${server}: the broker's store is full: ${text}`);
+  // Which of its frames was refused, and why, is told to the broker's own log alone.
+  if (/rollback only/i.test(text))
+    return new UnavailableError(
+      'log-failed',
+      `${server}: the broker took a transaction back, as it does when its store is full; its log says why`,
+    );
   return new UnavailableError('log-failed', `${server}: ${text}`);
 }
 

@@ -22,6 +22,8 @@ export interface SequencerParts {
 /** What one transaction decides at most; a longer proposal comes alone. */
 const GROUP = { proposals: 200, bytes: 2 * 1024 * 1024 };
 const EXCLUSIVE = { ack: 'client-individual', 'activemq.exclusive': 'true', 'activemq.prefetchSize': '200' };
+/** How long a node may be away and find in its queue what it missed; after that it takes it from the others. */
+const KEPT_MS = 7 * 24 * 3600 * 1000;
 
 interface Waiting {
   readonly proposal: Proposal;
@@ -78,7 +80,7 @@ export class Sequencer {
     const come = this.#own(id);
     come.catch(() => {});
     await link.transaction(
-      sendTo(names.topic, pack({ kind: 'marker', epoch, head: base.head, id })),
+      publish(names.topic, pack({ kind: 'marker', epoch, head: base.head, id })),
       sendTo(names.standing, pack({ kind: 'standing', epoch, head: base.head })),
       ...old.splice(0),
     );
@@ -118,7 +120,7 @@ export class Sequencer {
       // Of a proposal that came twice, one.
       for (const { proposal, body } of appends) if (accepted.delete(proposal.id)) bodies.push(body);
       const first = (at.head + 1) as Standpoint['head'];
-      sends.push(sendTo(names.topic, pack({ kind: 'batch', epoch, first, verdicts }, ...bodies)));
+      sends.push(publish(names.topic, pack({ kind: 'batch', epoch, first, verdicts }, ...bodies)));
     }
     const nodes = this.#parts.nodes();
     let { head } = next;
@@ -130,7 +132,7 @@ export class Sequencer {
           ? { kind: 'skip', epoch, head, to: proposal.to, id }
           : { kind: 'standing', epoch, head, id, nodes };
       if (entry.kind === 'skip') head = entry.to;
-      sends.push(sendTo(names.topic, pack(entry)));
+      sends.push(publish(names.topic, pack(entry)));
     }
     if (head !== at.head) sends.push(sendTo(names.standing, pack({ kind: 'standing', epoch, head })), ...old.splice(0));
     await link.transaction(...group.map(({ acknowledgement }) => acknowledgement), ...sends);
@@ -157,6 +159,7 @@ export class Sequencer {
       ends.set(id, resolve);
       link.whenEnded(reject);
     });
+    end.catch(() => {});
     await link.transaction(sendTo(names.standing, pack({ kind: 'end', id })));
     await end;
     const told = (): ChainState => known ?? { epoch: 0, head: START };
@@ -189,6 +192,11 @@ export class Sequencer {
         .finally(() => clearTimeout(timer));
     });
   }
+}
+
+/** To the queue of each node. What one that has gone for good does not fetch must not fill the broker's store. */
+export function publish(topic: string, body: Uint8Array): Sending {
+  return ['SEND', { destination: topic, persistent: 'true', expires: `${Date.now() + KEPT_MS}` }, body];
 }
 
 /** Kept by the broker until it has been taken. */
