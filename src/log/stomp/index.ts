@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { type Logger, messageOf, silentLogger, UnavailableError } from '../../base/index.ts';
+import { type Logger, messageOf, silentLogger, UnavailableError, UncertainError } from '../../base/index.ts';
 import type { ContentHash, Position } from '../../tree/index.ts';
 import type {
   Appended,
@@ -219,7 +219,7 @@ class StompLog implements ChangeLog {
   async append(after: Position, body: Uint8Array): Promise<Appended | HeadMoved> {
     checkRecordBytes(body, PROMISES.recordBytesMax);
     await this.#whenReady();
-    return this.#proposer.append(after, body, this.#options.appendWaitMs ?? 15_000);
+    return this.#explained(this.#proposer.append(after, body, this.#options.appendWaitMs ?? 15_000));
   }
 
   async *read(after: Position, signal: AbortSignal): AsyncIterableIterator<readonly LogRecord[]> {
@@ -233,7 +233,7 @@ class StompLog implements ChangeLog {
   async head(): Promise<Position> {
     await this.#whenReady();
     try {
-      await this.#proposer.settled(this.#answerWaitMs);
+      await this.#explained(this.#proposer.settled(this.#answerWaitMs));
     } catch (error) {
       // What has got lost is sent again on a new connection.
       this.#calls.link?.terminate();
@@ -404,6 +404,18 @@ class StompLog implements ChangeLog {
         this.#reading.failure ??
         new Error('no node has said yet where it stands'),
     );
+  }
+
+  /** Adds to the error of what was not decided why this node cannot, where it is its turn. */
+  async #explained<T>(decided: Promise<T>): Promise<T> {
+    try {
+      return await decided;
+    } catch (error) {
+      const why = this.#sequencer.trouble;
+      if (why === undefined) throw error;
+      if (error instanceof UncertainError) throw new UncertainError(`${error.message}: ${why.message}`, { cause: why });
+      throw error instanceof UnavailableError ? unreachable(why) : error;
+    }
   }
 
   /** Sends an entry to all nodes; resolves when this one has come to it. @throws UnavailableError */

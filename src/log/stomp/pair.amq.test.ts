@@ -1,10 +1,5 @@
 /** Two brokers on one store, of which one serves and the other waits for it to die: nothing that was acknowledged is lost. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -14,17 +9,12 @@ import {
   startActiveMq,
 } from '../../../test/services/activemq.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../../../test/services/postgres.ts';
-import type { ChangeLog } from '../change-log.ts';
-import { TcpProxy } from '../contract/proxy.ts';
 import { logContract } from '../contract.ts';
-import { openStompLog } from './index.ts';
+import { stompHarness } from './harness.fixture.ts';
 import { Nodes } from './nodes.fixture.ts';
-
-const SECRET = 'of the tests';
 
 describe('two brokers on one folder', { skip: activeMqMissing, timeout: 180_000 }, () => {
   let amq: ActiveMq;
-  let groups = 0;
   before(async () => {
     amq = await startActiveMq({ brokers: 2 });
   });
@@ -38,53 +28,12 @@ describe('two brokers on one folder', { skip: activeMqMissing, timeout: 180_000 
     await active.restart();
   }
 
-  logContract(
-    'the log on a pair',
-    async () => {
-      const proxies = amq.brokers.map(({ port }) => new TcpProxy(() => port));
-      for (const proxy of proxies) await proxy.start();
-      const url = `failover:(${proxies.map(({ port }) => `stomp://127.0.0.1:${port}`)})`;
-      const group = `test ${++groups}`;
-      const folder = mkdtempSync(path.join(tmpdir(), 'graticule-pair-'));
-      const handles: { readonly log: ChangeLog; readonly server: Server }[] = [];
-      const open = async (name: string): Promise<ChangeLog> => {
-        const server = createServer();
-        await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-        const address = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
-        const node = `node-${handles.length + 1}`;
-        const log = await openStompLog({
-          url,
-          group: name,
-          name: node,
-          folder: path.join(folder, node),
-          exchange: { secret: SECRET, offer: { server, url: address } },
-          answerWaitMs: 2000,
-          heartbeatMs: 200,
-          peerTtlMs: 150,
-        });
-        handles.push({ log, server });
-        return log;
-      };
-      return {
-        open: () => open(group),
-        beside: () => open(`${group}.beside`),
-        restart: failOver,
-        cut: (afterBytes) => {
-          for (const proxy of proxies) proxy.cut(afterBytes);
-        },
-        dispose: async () => {
-          for (const { log, server } of handles) {
-            await log.close();
-            server.closeAllConnections();
-            server.close();
-          }
-          for (const proxy of proxies) proxy.stop();
-          rmSync(folder, { recursive: true, force: true });
-        },
-      };
-    },
-    { peerTtlMs: 150, troubles: ['restart', 'cut'] },
-  );
+  logContract('the log on a pair', () => stompHarness(amq, failOver), {
+    peerTtlMs: 150,
+    troubles: ['restart', 'cut'],
+    bodies: 'here',
+    recordMegabytes: 20,
+  });
 
   it('when one is killed, nodes go on with the other', async (t) => {
     const nodes = new Nodes(amq.url, 'killed', 3);

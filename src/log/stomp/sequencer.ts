@@ -40,9 +40,16 @@ export class Sequencer {
   readonly #parts: SequencerParts;
   /** Milliseconds that this node leaves the role to others, since it could not take it over. */
   pauseMs = 0;
+  #trouble: { readonly error: UnavailableError; readonly at: ChainState } | undefined;
 
   constructor(parts: SequencerParts) {
     this.#parts = parts;
+  }
+
+  /** Why this node cannot decide though it is its turn, and nobody else has done so since. */
+  get trouble(): UnavailableError | undefined {
+    const { epoch, head } = this.#parts.follower.state;
+    return this.#trouble?.at.epoch === epoch && this.#trouble.at.head === head ? this.#trouble.error : undefined;
   }
 
   /** Waits for the role on a new connection, and has it until that ends. */
@@ -63,7 +70,17 @@ export class Sequencer {
     };
     link.whenEnded(() => more.wake());
     await link.subscribe(this.#parts.names.proposals, EXCLUSIVE, take);
-    this.#lead(link, queue, more).catch((error: Error) => link.terminate(error));
+    this.#lead(link, queue, more).catch((error: Error) => {
+      if (error instanceof UnavailableError && error.code !== 'log-unreachable') this.#note(error);
+      link.terminate(error);
+    });
+  }
+
+  #note(error: UnavailableError): void {
+    const { follower, logger } = this.#parts;
+    // Said once, not at every attempt.
+    if (this.trouble?.message !== error.message) logger.warn('log-role-failed', { reason: error.message });
+    this.#trouble = { error, at: follower.state };
   }
 
   async #lead(link: Link, queue: Waiting[], more: Wakeup): Promise<void> {
