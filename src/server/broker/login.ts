@@ -89,14 +89,14 @@ export class ConsoleLogin {
     const token = randomBytes(32).toString('base64url');
     if (this.#sessions.size >= SESSIONS_MAX) this.#sessions.delete(this.#sessions.keys().next().value!);
     this.#sessions.set(hashOf(token), { usedMs: this.#options.clock.monotonicMs() });
-    this.#setCookie(request, reply, token, IDLE_MS / 1000);
+    this.#setCookie(request, reply, token);
     return true;
   }
 
   signOut(request: FastifyRequest, reply: FastifyReply): void {
     const token = this.#tokenOf(request);
     if (token !== undefined) this.#sessions.delete(hashOf(token));
-    this.#setCookie(request, reply, '', 0);
+    this.#setCookie(request, reply, '', '; Max-Age=0');
   }
 
   async isAdmin(user: string, password: string, address: string): Promise<boolean> {
@@ -135,13 +135,11 @@ export class ConsoleLogin {
     return undefined;
   }
 
-  #setCookie(request: FastifyRequest, reply: FastifyReply, token: string, seconds: number): void {
+  /** Browsers keep it until they end, and this process as long as it is used. */
+  #setCookie(request: FastifyRequest, reply: FastifyReply, token: string, age = ''): void {
     const isSecure = this.#options.encrypted || request.headers['x-forwarded-proto'] === 'https';
     const secure = isSecure ? '; Secure' : '';
-    reply.header(
-      'set-cookie',
-      `${this.#cookie}=${token}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${secure}`,
-    );
+    reply.header('set-cookie', `${this.#cookie}=${token}; Path=/${age}; HttpOnly; SameSite=Strict${secure}`);
   }
 }
 
