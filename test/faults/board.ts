@@ -32,6 +32,8 @@ export class Board {
   /** Who has made what all clients want to make. */
   readonly races = new Map<string, Operation>();
   readonly recoveries: Recovery[] = [];
+  /** When a server of the log was killed. */
+  readonly killsMs: number[] = [];
   /** Events at level error in the nodes' logs, and a few others. */
   readonly events = new Map<string, number>();
   /** Highest position that anybody was told of in the answer to a change. */

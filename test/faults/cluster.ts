@@ -3,9 +3,9 @@ import { cpSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { ADMIN, freePorts, temporaryFolder } from '../e2e/harness.ts';
 import { SmallDisk } from './disk.ts';
-import { chooseEngine, type LogEngine } from './engine.ts';
+import { type LogEngine, startEngine } from './engine.ts';
 import { FaultNode, type NodeTrouble } from './node.ts';
-import { TcpProxy } from './proxy.ts';
+import { NodeNetwork } from './proxy.ts';
 
 export interface ClusterOptions {
   readonly nodes: number;
@@ -42,14 +42,13 @@ export class FaultCluster {
     const firstPort = await freePorts(options.nodes);
     const nodesFolder = path.join(folder, 'nodes');
     mkdirSync(path.join(folder, 'logs'), { recursive: true });
-    const engine = chooseEngine({ ...options, firstPort, nodesFolder });
-    await engine.start?.();
+    const engine = await startEngine({ ...options, firstPort, folder, nodesFolder });
     const nodes: FaultNode[] = [];
     for (let index = 0; index < options.nodes; index++) {
       const name = `N${index + 1}`;
       const dataDir = path.join(nodesFolder, name);
       mkdirSync(dataDir, { recursive: true });
-      const proxy = index === engine.holder ? undefined : await TcpProxy.open(engine.target);
+      const network = index === engine.holder ? undefined : await NodeNetwork.open(engine.targets);
       // The node that holds the log, and one that follows it.
       const hasDisk = options.diskMebibytes > 0 && (index === 0 || index === 1);
       nodes.push(
@@ -58,10 +57,10 @@ export class FaultCluster {
           name,
           port: firstPort + index,
           role: index < Math.max(3, Math.ceil(options.nodes * 0.75)) ? 'both' : 'replica',
-          logUrl: proxy === undefined ? engine.holderUrl() : engine.followerUrl(proxy.port),
+          logUrl: network === undefined ? engine.holderUrl() : engine.followerUrl(network.ports),
           dataDir,
           logFile: path.join(folder, 'logs', `${name}.log`),
-          proxy,
+          network,
           disk: hasDisk ? SmallDisk.mount(dataDir, options.diskMebibytes) : undefined,
           onTrouble: options.onTrouble,
         }),
@@ -94,8 +93,9 @@ export class FaultCluster {
     for (const node of this.nodes) {
       node.resume();
       await node.kill();
-      await node.parts.proxy?.close();
+      await node.parts.network?.close();
     }
+    await this.engine.stop();
     for (const { parts } of this.nodes) {
       if (parts.disk === undefined) continue;
       const kept = `${parts.dataDir}.kept`;

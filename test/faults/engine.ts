@@ -1,66 +1,100 @@
-/** Where the log of the cluster under test is: in one of its nodes, or with a broker of its own. */
+/** Where the log of the cluster under test is: in one of its nodes, on servers that this run starts, or on somebody's. */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { type ChangeLog, openEmbeddedLog, openWebSocketLog } from '../../src/log/index.ts';
 import { SECRET } from '../e2e/harness.ts';
+import { PRIVATE_ENGINES, type PrivateEngine } from './private-engines.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A server that was killed. */
+export interface KilledServer {
+  readonly name: string;
+  restart(): Promise<void>;
+}
 
 export interface LogEngine {
   readonly name: string;
-  /** Number of the node that holds the log; undefined: a broker does. */
+  /** Number of the node that holds the log; undefined: servers do. */
   readonly holder: number | undefined;
   /** Where the followers' proxies lead. */
-  readonly target: { readonly host: string; readonly port: number };
-  /** `--log` of the node that holds the log, and of a node that reaches it by a port of this machine. */
+  readonly targets: readonly Address[];
+  /** `--log` of the node that holds the log, and of a node that reaches the targets by these ports of this machine. */
   holderUrl(): string;
-  followerUrl(proxyPort: number): string;
-  /** Starts the broker; kills it as a power failure would. Absent when no one may, or a node is the broker. */
-  start?(): Promise<void>;
-  kill?(): Promise<void>;
+  followerUrl(proxyPorts: readonly number[]): string;
+  /** Ends, as a power failure would, a server without which the log cannot go on. Absent when no one may, or a node is it. */
+  killServer?(): Promise<KilledServer>;
+  /** For how long a server stays away, in milliseconds: others that stand in for it have their chance. */
+  readonly downMs: number;
   /** Opens the log, once all nodes have ended, to look at what it holds. Undefined: it cannot be read from here. */
   open?(): Promise<ChangeLog>;
+  stop(): Promise<void>;
 }
 
 export interface EngineOptions {
-  /** `embedded`, or the log URL of a broker. */
+  /** `embedded`, one of `ENGINES`, or the URL of a log that is there. */
   readonly log: string;
-  /** Shell commands that start and kill the broker. */
+  /** Shell commands that start and kill the server of a log that is there. */
   readonly brokerStart?: string;
   readonly brokerKill?: string;
   readonly firstPort: number;
+  /** Of the run. */
+  readonly folder: string;
   readonly nodesFolder: string;
 }
 
-export function chooseEngine(options: EngineOptions): LogEngine {
+/** Names of engines that a run can start by itself. */
+export const ENGINES: readonly string[] = ['embedded', ...Object.keys(PRIVATE_ENGINES)];
+
+export async function startEngine(options: EngineOptions): Promise<LogEngine> {
   const { log, firstPort, nodesFolder } = options;
   if (log === 'embedded' || log === 'embedded:')
     return {
       name: 'embedded',
       holder: 0,
-      target: { host: 'localhost', port: firstPort },
+      targets: [{ host: 'localhost', port: firstPort }],
       holderUrl: () => 'embedded:',
-      followerUrl: (port) => `ws://localhost:${port}`,
+      followerUrl: ([port]) => `ws://localhost:${port}`,
+      downMs: 0,
       open: () => openEmbeddedLog({ folder: path.join(nodesFolder, 'N1', 'cluster', 'log') }),
+      stop: async () => {},
     };
+  const start: PrivateEngine | undefined = PRIVATE_ENGINES[log];
+  return start === undefined ? engineAt(options) : start(options);
+}
+
+async function engineAt({ log, brokerStart, brokerKill }: EngineOptions): Promise<LogEngine> {
   const url = new URL(log);
-  const { brokerStart, brokerKill } = options;
-  const through = (port: number) => {
-    const changed = new URL(log);
-    changed.hostname = 'localhost';
-    changed.port = String(port);
-    return changed.href;
-  };
+  if (brokerStart) await shell(brokerStart);
   return {
     name: url.protocol.slice(0, -1),
     holder: undefined,
-    target: { host: url.hostname, port: Number(url.port) },
+    targets: [{ host: url.hostname, port: Number(url.port) }],
     holderUrl: () => log,
-    followerUrl: through,
-    ...(brokerStart && { start: () => shell(brokerStart) }),
-    ...(brokerKill && { kill: () => shell(brokerKill) }),
+    followerUrl: ([port]) => {
+      const changed = new URL(log);
+      changed.hostname = 'localhost';
+      changed.port = String(port);
+      return changed.href;
+    },
+    downMs: 1000,
+    ...(brokerStart &&
+      brokerKill && {
+        async killServer() {
+          await shell(brokerKill);
+          return { name: 'the server', restart: () => shell(brokerStart) };
+        },
+      }),
     ...(url.protocol.startsWith('ws') && {
       open: async () =>
         openWebSocketLog({ url: log, secret: process.env.GRATICULE_CLUSTER_SECRET ?? SECRET, name: 'audit' }),
     }),
+    async stop() {
+      if (brokerKill) await shell(brokerKill);
+    },
   };
 }
 

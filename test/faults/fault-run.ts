@@ -7,6 +7,7 @@ import { auditLog, compareFolders } from './audit.ts';
 import { Board } from './board.ts';
 import { Client } from './client.ts';
 import { FaultCluster, isInStep, unwrittenOf } from './cluster.ts';
+import { killServers } from './failover.ts';
 import { HAND_FOLDER } from './hand-edits.ts';
 import { type FaultKind, Nemesis } from './nemesis.ts';
 import type { NodeTrouble } from './node.ts';
@@ -19,7 +20,7 @@ export interface FaultRunOptions {
   readonly seconds: number;
   readonly nodes: number;
   readonly clients: number;
-  /** `embedded`, or the log URL of a broker. */
+  /** `embedded`, another engine that the run starts, or the URL of a log. */
   readonly log: string;
   readonly brokerStart?: string;
   readonly brokerKill?: string;
@@ -33,6 +34,7 @@ const NEVER = new Set([
   ...['stop-timed-out', 'close-failed', 'ended', 'text'],
 ]);
 const PROGRESS_MS = 5000;
+const KILL_EVERY_MS = 20_000;
 const IN_STEP_MS_MAX = 60_000;
 
 /** @returns whether everything held */
@@ -121,6 +123,9 @@ async function load(parts: {
   const work = [
     ...clients.map((client) => client.run(signal)),
     nemesis.run(signal),
+    ...(options.kinds?.includes('kill-server') === false
+      ? []
+      : [killServers({ engine: cluster.engine, board, everyMs: KILL_EVERY_MS, signal })]),
     watchServices({ cluster, board, random: new Random(options.seed, 'watch'), signal }),
   ];
   for (let done = 0; !signal.aborted; ) {
@@ -183,6 +188,6 @@ async function endAll(cluster: FaultCluster): Promise<void> {
 function leftOut(cluster: FaultCluster): string[] {
   const reasons: string[] = [];
   if (!cluster.hasSmallDisks) reasons.push('full disks (nothing can be mounted here)');
-  if (cluster.holder === undefined) reasons.push('faults of the node that holds the log (a broker does)');
+  if (cluster.holder === undefined) reasons.push('faults of the node that holds the log (servers do)');
   return reasons;
 }

@@ -24,6 +24,7 @@ export const FAULT_KINDS = [
   'log-disk-full',
   'wipe',
   'hand-edit',
+  'kill-server',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -91,7 +92,7 @@ export class Nemesis {
     for (const node of cluster.nodes) {
       node.resume();
       node.parts.disk?.free();
-      if (node.parts.proxy) node.parts.proxy.network = { kind: 'fine' };
+      if (node.parts.network) node.parts.network.state = { kind: 'fine' };
       if (!node.running) node.start();
     }
     await Promise.all(cluster.nodes.map((node) => node.ready()));
@@ -101,6 +102,8 @@ export class Nemesis {
   #kinds(): readonly FaultKind[] {
     const { cluster, kinds = FAULT_KINDS } = this.#options;
     return kinds.filter((kind) => {
+      // These come by the clock: see `killServers`.
+      if (kind === 'kill-server') return false;
       if (kind === 'disk-full' || kind === 'log-disk-full') return cluster.hasSmallDisks;
       return true;
     });
@@ -172,9 +175,9 @@ export class Nemesis {
       await node.ready();
     };
     const network = (state: Network) => {
-      node.parts.proxy!.network = state;
+      node.parts.network!.state = state;
       return async () => {
-        node.parts.proxy!.network = { kind: 'fine' };
+        node.parts.network!.state = { kind: 'fine' };
       };
     };
     switch (kind) {
@@ -195,7 +198,7 @@ export class Nemesis {
         node.freeze();
         return async () => node.resume();
       case 'cut':
-        node.parts.proxy!.cut();
+        node.parts.network!.cut();
         return async () => {};
       case 'refuse':
         return network({ kind: 'refuse' });
@@ -209,6 +212,8 @@ export class Nemesis {
       case 'log-disk-full':
         await node.parts.disk!.fill();
         return async () => node.parts.disk!.free();
+      case 'kill-server':
+        return undefined;
       case 'hand-edit':
         await this.#edits.edit(node, random);
         return undefined;

@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { MAIN, PASSWORD, SECRET } from '../e2e/harness.ts';
 import type { SmallDisk } from './disk.ts';
-import type { TcpProxy } from './proxy.ts';
+import type { NodeNetwork } from './proxy.ts';
 
 export interface FaultNodeParts {
   readonly index: number;
@@ -15,7 +15,7 @@ export interface FaultNodeParts {
   readonly dataDir: string;
   readonly logFile: string;
   /** Between this node and the log; absent for the one that holds it. */
-  readonly proxy: TcpProxy | undefined;
+  readonly network: NodeNetwork | undefined;
   readonly disk: SmallDisk | undefined;
   /** Told of events at level error, of mendings, of text outside the log's format, and of ends that nobody asked for. */
   readonly onTrouble: (trouble: NodeTrouble) => void;

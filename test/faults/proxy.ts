@@ -67,6 +67,36 @@ export class TcpProxy {
   }
 }
 
+/** All that is between a node and the servers of its log. */
+export class NodeNetwork {
+  readonly #proxies: readonly TcpProxy[];
+
+  private constructor(proxies: readonly TcpProxy[]) {
+    this.#proxies = proxies;
+  }
+
+  static async open(targets: readonly { readonly host: string; readonly port: number }[]): Promise<NodeNetwork> {
+    return new NodeNetwork(await Promise.all(targets.map((target) => TcpProxy.open(target))));
+  }
+
+  /** In the order of the targets. */
+  get ports(): readonly number[] {
+    return this.#proxies.map(({ port }) => port);
+  }
+
+  set state(state: Network) {
+    for (const proxy of this.#proxies) proxy.network = state;
+  }
+
+  cut(): void {
+    for (const proxy of this.#proxies) proxy.cut();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#proxies.map((proxy) => proxy.close()));
+  }
+}
+
 /** One connection: two sockets, and a pipe in each direction. */
 class Link {
   readonly #sockets: readonly [Socket, Socket];

@@ -1,6 +1,7 @@
 /** What a run says while it goes on, and in the end. */
 import type { Board } from './board.ts';
 import type { FaultCluster } from './cluster.ts';
+import { failoverTimes } from './failover.ts';
 
 export function progressLine(parts: {
   board: Board;
@@ -46,6 +47,7 @@ export function summary(board: Board, ending: Ending): string {
     `errors and mendings in the nodes' logs: ${pairs(board.events)}`,
     `longest time without a success, by client: median ${ms(middle(waits))}, most ${ms(waits.at(-1))}`,
     recoveryLine(board),
+    ...(board.killsMs.length > 0 ? [failoverLine(board)] : []),
     `log: ${ending.records ?? 'not read'} records compared with the answers; ${ending.files ?? '?'} files byte by byte the same on all nodes`,
     `lost ${count('lost')}, done twice ${count('done-twice')}, stale reads ${count('stale-read')}, diverged ${count('diverged')}, other violations ${
       board.violations.length - count('lost', 'done-twice', 'stale-read', 'diverged')
@@ -67,6 +69,14 @@ function recoveryLine(board: Board): string {
     ([fault, times]) => `${fault} ${ms(middle(times.sort((a, b) => a - b)))}/${ms(times.at(-1))}`,
   );
   return `recovery (${all.length} with the log there): median ${ms(middle(all))}, most ${ms(all.at(-1))}; by fault, median/most: ${each.sort().join(', ')}`;
+}
+
+function failoverLine(board: Board): string {
+  const { byClient, first } = failoverTimes(board);
+  return (
+    `failovers: a server was killed ${board.killsMs.length} times; until the next change was acknowledged, by client: ` +
+    `median ${ms(middle(byClient))}, most ${ms(byClient.at(-1))}; to whichever client was first: median ${ms(middle(first))}, most ${ms(first.at(-1))}`
+  );
 }
 
 function middle(sorted: readonly number[]): number | undefined {

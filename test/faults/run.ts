@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { runWhereMountsAreAllowed } from './disk.ts';
+import { ENGINES } from './engine.ts';
 import { faultRun } from './fault-run.ts';
 import { FAULT_KINDS, type FaultKind } from './nemesis.ts';
 import { readYourWrites } from './read-your-writes.ts';
@@ -13,7 +14,8 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     nodes: { type: 'string', default: '5' },
     clients: { type: 'string', default: '8' },
-    log: { type: 'string', default: 'embedded' },
+    engine: { type: 'string' },
+    log: { type: 'string' },
     'broker-start': { type: 'string' },
     'broker-kill': { type: 'string' },
     only: { type: 'string' },
@@ -27,12 +29,17 @@ function number(text: string, least: number, most: number): number {
   return value;
 }
 
+function engineOf(name: string): string {
+  if (!ENGINES.includes(name)) throw new Error(`--engine ${name}: ${ENGINES.join(', ')} is expected`);
+  return name;
+}
+
 async function main(): Promise<number> {
   const print = (line: string) => console.log(line);
   const nodes = number(values.nodes, 4, 20);
   const shared = {
     nodes,
-    log: values.log,
+    log: values.log ?? engineOf(values.engine ?? 'embedded'),
     brokerStart: values['broker-start'],
     brokerKill: values['broker-kill'],
     print,
