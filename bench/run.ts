@@ -1,9 +1,10 @@
 /**
- * `npm run bench [-- replication|maps|scale ...] [-- --small]`: measures against peers in the same run and prints ratios.
+ * `npm run bench [-- replication|engines|maps|scale ...] [-- --small]`: measures against peers in the same run and prints ratios.
  * `--small` runs everything once with tiny sizes, to see that it works.
  */
 import { arch, cpus, release } from 'node:os';
 import { VERSION } from '../src/base/index.ts';
+import { engines } from './engines.ts';
 import { maps } from './maps.ts';
 import { replication } from './replication.ts';
 import { scale } from './scale.ts';
@@ -18,6 +19,14 @@ console.log(
 );
 if (wanted('replication'))
   await replication(small ? { single: 20, seconds: 0.3, rounds: 1 } : { single: 1000, seconds: 4, rounds: 3 });
+if (wanted('engines'))
+  await engines({
+    ...(small ? { seconds: 0.1, rounds: 1, single: 20 } : { seconds: 1, rounds: 3, single: 500 }),
+    only: args
+      .find((arg) => arg.startsWith('--engines='))
+      ?.slice('--engines='.length)
+      .split(','),
+  });
 if (wanted('maps'))
   await maps(small ? { parcels: 2_000, requests: 30, rounds: 1 } : { parcels: 200_000, requests: 400, rounds: 3 });
 if (wanted('scale'))

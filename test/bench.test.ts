@@ -18,12 +18,13 @@ function missing(programs: readonly string[]): string | false {
 
 const cases = [
   { name: 'replication', needs: ['etcd'], shows: /visible everywhere p50 +[\d.]+ ms/ },
+  { name: 'engines', more: ['--engines=embedded,nats'], needs: [], shows: /^\| embedded \| [\d,.]+ \([\d.]+ x\) \|/m },
   { name: 'scale', needs: ['etcd'], shows: /catching up over 200 changes.* [\d.]+ ms/ },
   { name: 'maps', needs: ['ogr2ogr', 'mapserv', 'spawn-fcgi', 'nginx'], shows: /parcels, 50 a map, 256 px +\d+ \/s/ },
 ];
 
-for (const { name, needs, shows } of cases)
+for (const { name, more = [], needs, shows } of cases)
   test(`the benchmark of ${name} runs`, { skip: missing(needs), timeout: 120_000 }, async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, ['bench/run.ts', name, '--small']);
+    const { stdout } = await promisify(execFile)(process.execPath, ['bench/run.ts', name, '--small', ...more]);
     assert.match(stdout, shows);
   });

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { openEmbeddedLog, openNatsLog, openPostgresLog, openWebSocketLog } from '../../src/log/index.ts';
-import { freePorts, PASSWORD, Program, SECRET } from '../e2e/harness.ts';
+import { freePorts, Program, SECRET } from '../e2e/harness.ts';
 import { activeMqMissing, startActiveMq } from '../services/activemq.ts';
 import { natsMissing, startNats } from '../services/nats.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../services/postgres.ts';
@@ -123,7 +123,7 @@ async function brokers(
   const { count, store = path.join(folder, 'store') } = options;
   mkdirSync(folder, { recursive: true });
   const first = await freePorts(count);
-  const env = { GRATICULE_CLUSTER_SECRET: SECRET, GRATICULE_BROKER_PASSWORD: PASSWORD };
+  const env = { GRATICULE_CLUSTER_SECRET: SECRET, GRATICULE_BROKER_PASSWORD: SECRET };
   const servers = Array.from({ length: count }, (_, n) => {
     const [port, broker] = [first + n, `broker-${n + 1}`];
     const start = async () => {
