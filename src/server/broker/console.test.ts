@@ -326,6 +326,11 @@ describe('what is shown', () => {
     ])
       assert.ok(text.includes(`\n${line}\n`), `no ${line} in\n${text}`);
     assert.match((await ask(b, 'GET', '/metrics', { headers: {} })).text, /\ngraticule_broker_active 0\n/);
+
+    const docs = readFileSync(path.resolve(import.meta.dirname, '../../../docs/broker-console.md'), 'utf8');
+    const endings = [...docs.matchAll(/`…(_\w+)`/g)].map((match) => match[1]!);
+    for (const [, name] of text.matchAll(/^# TYPE (graticule_\w+)/gm))
+      assert.ok(docs.includes(name!) || endings.some((ending) => name!.endsWith(ending)), `${name} is not described`);
   });
 
   test('health: both are well, one is active', async () => {
