@@ -74,8 +74,13 @@ export class Bodies {
   }
 
   async latestSnapshot(upTo?: Position): Promise<SnapshotBody | undefined> {
-    const found = (await this.#snapshots()).findLast(({ info }) => upTo === undefined || info.at <= upTo);
-    return found?.log.latestSnapshot(found.info.at);
+    for (;;) {
+      const found = (await this.#snapshots()).findLast(({ info }) => upTo === undefined || info.at <= upTo);
+      const snapshot = await found?.log.latestSnapshot(found.info.at);
+      if (snapshot?.at === found?.info.at) return snapshot;
+      // It has just been forgotten, and there is a newer one.
+      snapshot?.body.destroy();
+    }
   }
 
   /** Whether the snapshot is in this node's copy, now that another was asked for it. */

@@ -3,7 +3,7 @@ import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { UnavailableError } from '../../base/index.ts';
 import type { Position } from '../../tree/index.ts';
-import type { ChangeLog } from '../change-log.ts';
+import { type ChangeLog, TrimmedError } from '../change-log.ts';
 import { openEmbeddedLog } from '../embedded/index.ts';
 import { LogRefusedError } from '../errors.ts';
 import { type ChainState, isBefore } from './chain.ts';
@@ -85,12 +85,14 @@ export class Copy {
 
   /**
    * Gets what is missing from another node's copy, up to where the log stood at some point.
-   * @throws UnavailableError  that node cannot be reached, or does not have it
+   * @throws TrimmedError      it no longer has the records before that point
+   * @throws UnavailableError  that node cannot be reached, or does not have it yet
    */
   async catchUp(from: ChangeLog, to: ChainState, signal: AbortSignal): Promise<void> {
     if (this.#state.head < to.head) {
       const trimmed = await from.trimmed();
-      if (this.#state.head < trimmed && trimmed <= to.head) {
+      if (trimmed > to.head) throw new TrimmedError(trimmed);
+      if (this.#state.head < trimmed) {
         const snapshot = await from.latestSnapshot(trimmed);
         if (snapshot?.at !== trimmed) throw new UnavailableError('log-behind', 'the snapshot has gone meanwhile');
         await this.log.putSnapshot(trimmed, snapshot.body);

@@ -176,6 +176,23 @@ describe('the log on ActiveMQ', { skip: activeMqMissing }, () => {
       assert.deepEqual(texts(await take(log, START, 7)), ['1', '2', '3', '4', '5', '6', '7']);
   });
 
+  it('a node whose queue goes on before what the others still have passes it over', async () => {
+    const [a, b] = [await start('a'), await start('b')];
+    await persist(() => fill(a.log, 3));
+    assert.equal(await persist(() => b.log.head()), 3);
+    await b.close();
+    await fill(a.log, 3, 3);
+    await drain(namesOf('VirtualTopic.geoserver', group).queueOf('b'));
+    await fill(a.log, 4, 6);
+    await a.log.putSnapshot(at(9), Readable.from([Buffer.from('nine')]));
+    await a.log.trim(at(9));
+    const again = await start('b');
+    assert.equal(await persist(() => again.log.head()), 10);
+    assert.equal(await again.log.trimmed(), 9);
+    assert.deepEqual(texts(await take(again.log, at(9), 1)), ['10']);
+    assert.deepEqual(await again.log.append(at(10), body('11')), { kind: 'appended', position: 11 });
+  });
+
   it('a new node gets the snapshot, the records after it, and blobs from the others', async () => {
     const a = await start('a');
     await persist(() => fill(a.log, 9));

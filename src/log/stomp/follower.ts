@@ -1,6 +1,6 @@
 import { type Logger, messageOf, UnavailableError } from '../../base/index.ts';
 import type { Position } from '../../tree/index.ts';
-import type { ChangeLog } from '../change-log.ts';
+import { type ChangeLog, TrimmedError } from '../change-log.ts';
 import { LogClosedError, LogRefusedError } from '../errors.ts';
 import { Wakeup } from '../wakeup.ts';
 import { before, type ChainEntry, type ChainState, isBefore, isChainEntry, placeOf, recordsOf } from './chain.ts';
@@ -53,6 +53,8 @@ export class Follower {
   #isWorking = false;
   #recent = new Map<string, Outcome>();
   readonly #waiting = new Map<string, { resolve: () => void; reject: (error: Error) => void }>();
+  /** The queue goes on before what others still have: all of it is passed over until somebody says where the log stands. */
+  #isPassingOver = false;
   /** Why nothing that follows can be applied. */
   #trouble: Error | undefined;
   #heldAlarm: NodeJS.Timeout | undefined;
@@ -216,7 +218,8 @@ export class Follower {
       const answersUs = entry.kind === 'standing' && this.#waiting.has(entry.id);
       if (place === 'contrary' || (answersUs && isBefore(entry, { epoch, head }))) throw this.#contrary(entry);
       if (place === 'ahead') {
-        isHolding = true;
+        if (this.#isPassingOver && !(entry.kind === 'standing' && this.#waiting.has(entry.id))) done.push(held);
+        else isHolding = true;
         continue;
       }
       if (entry.kind === 'batch') {
@@ -267,11 +270,16 @@ export class Follower {
       try {
         await copy.catchUp(log, first, AbortSignal.any([this.#closing, AbortSignal.timeout(60_000)]));
         logger.info('log-copy-caught-up', { at: this.state.head, from: name });
+        this.#isPassingOver = false;
         this.#changed.wake();
         this.#parts.onCaughtUp();
         return true;
       } catch (error) {
         if (this.#closing.aborted) return false;
+        if (error instanceof TrimmedError && !this.#isPassingOver) {
+          this.#isPassingOver = true;
+          return true;
+        }
         failures.push(`${name}: ${messageOf(error)}`);
       }
     }
