@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { messageOf, UserError } from '../../base/index.ts';
+import { messageOf, UnavailableError, UserError } from '../../base/index.ts';
 import type { ClusterNode, Role } from '../../cluster/index.ts';
 import type { ClusterSettings, SettingsChange } from '../../rest/index.ts';
 import { DISCOVERED_LOG, holdsLogAlready } from '../find-log.ts';
@@ -51,6 +51,7 @@ const SETTLE_MS = 300;
 const REOPEN_WAIT_MS = 20_000;
 /** How long a new log may take to answer. */
 const PROBE_MS = 8_000;
+const PROBE_PAUSE_MS = 100;
 
 /** Options that hold at once; every other one needs the node to be opened again. */
 const AT_ONCE: ReadonlySet<string> = new Set(['role', 'forwardWrites']);
@@ -382,9 +383,25 @@ export class Steering implements ClusterSettings {
   async #openAnswering(options: NodeOptions): Promise<OpenLog> {
     const log = await openLogOf(options, this.#parts.host);
     const tooLate = Promise.withResolvers<never>();
-    const timer = setTimeout(() => tooLate.reject(new Error(`no answer within ${PROBE_MS / 1000} s`)), PROBE_MS);
+    let last: unknown = new Error(`no answer within ${PROBE_MS / 1000} s`);
+    let isOver = false;
+    const timer = setTimeout(() => {
+      isOver = true;
+      tooLate.reject(last);
+    }, PROBE_MS);
+    // A log that was only just begun, or whose servers have just changed, may need several questions.
+    const answered = async () => {
+      while (!isOver)
+        try {
+          return await log.log.head();
+        } catch (error) {
+          if (!(error instanceof UnavailableError) || error.code === 'log-refused') throw error;
+          last = error;
+          await new Promise((resolve) => setTimeout(resolve, PROBE_PAUSE_MS));
+        }
+    };
     try {
-      await Promise.race([log.log.head(), tooLate.promise]);
+      await Promise.race([answered(), tooLate.promise]);
       return log;
     } catch (error) {
       await log.close();
