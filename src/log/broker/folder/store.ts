@@ -22,6 +22,8 @@ export interface FolderStoreOptions {
 
 /** Signs of life in a lease. */
 const BEATS = 10;
+/** A waiting broker looks at least so often whether it is its turn. */
+const LOOK_MS = 100;
 /** Beats without a sign of life after which a lock that is free tells that its holder is dead, on another machine. */
 const SILENT_BEATS = 3;
 const VERSION_FILE = 'store.json';
@@ -36,8 +38,8 @@ const VERSION = 1;
 export async function openFolderStore(options: FolderStoreOptions): Promise<BrokerStore> {
   const { folder } = options;
   try {
-    await mkdir(path.join(folder, 'terms'), { recursive: true });
-    await mkdir(path.join(folder, 'groups'), { recursive: true });
+    // The secret of the nodes is in it, and all that they have.
+    for (const each of ['terms', 'groups']) await mkdir(path.join(folder, each), { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new UnavailableError('store-unusable', `the folder ${folder} cannot be used: ${messageOf(error)}`, {
       cause: error,
@@ -102,7 +104,7 @@ class FolderStore implements BrokerStore {
         trouble = text;
         silentMs = 0;
       }
-      await clock.sleep(this.#beatMs / 2, signal);
+      await clock.sleep(Math.min(this.#beatMs / 2, LOOK_MS), signal);
     }
   }
 

@@ -19,6 +19,8 @@ export interface PostgresStoreOptions {
 
 /** Signs of life in a lease. */
 const BEATS = 10;
+/** A waiting broker looks at least so often whether it is its turn. */
+const LOOK_MS = 100;
 const ANSWER_MS = 5000;
 const CONNECTION_MS = 2000;
 const SESSIONS_MAX = 4;
@@ -153,7 +155,7 @@ class PostgresStore implements BrokerStore {
         const [lock] = await session.query(`SELECT pg_try_advisory_lock(${TURN}) AS ours`, ANSWER_MS);
         if (lock!.ours === true) return this.#begin(session, name);
       }
-      await clock.sleep(this.#beatMs / 2, signal);
+      await clock.sleep(Math.min(this.#beatMs / 2, LOOK_MS), signal);
     }
   }
 
