@@ -104,6 +104,8 @@ export class Nemesis {
     return kinds.filter((kind) => {
       // These come by the clock: see `killServers`.
       if (kind === 'kill-server') return false;
+      // A kind that never finds a node would be the last in the bag for ever.
+      if (kind.includes('log') && cluster.holder === undefined) return false;
       if (kind === 'disk-full' || kind === 'log-disk-full') return cluster.hasSmallDisks;
       return true;
     });
