@@ -20,6 +20,6 @@ describe('on ActiveMQ', { skip: activeMqMissing }, () => {
       }),
     // What is stored long is in the nodes' own copies: a broker has no place for it.
     // A record is written four times for three nodes, so that large ones take their time.
-    { peerTtlMs: 150, troubles: ['restart', 'cut', 'freeze'], noticeMs: 3000, bodies: 'here', recordMegabytes: 60 },
+    { peerTtlMs: 150, troubles: ['restart', 'cut', 'freeze'], noticeMs: 4000, bodies: 'here', recordMegabytes: 25 },
   );
 });

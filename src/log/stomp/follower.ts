@@ -176,8 +176,9 @@ export class Follower {
         this.#changed.wake();
         continue;
       }
-      const oldestMs =
-        this.#parts.graceMs - (performance.now() - Math.min(...this.#held.map(({ sinceMs }) => sinceMs)));
+      // Nothing comes again to a node that has never had anything.
+      const graceMs = this.state.epoch === 0 ? 0 : this.#parts.graceMs;
+      const oldestMs = graceMs - (performance.now() - Math.min(...this.#held.map(({ sinceMs }) => sinceMs)));
       if (oldestMs > 0) {
         this.#alarm(oldestMs);
         return;

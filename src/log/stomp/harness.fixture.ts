@@ -6,6 +6,7 @@ import path from 'node:path';
 import type { ActiveMq } from '../../../test/services/activemq.ts';
 import type { ChangeLog } from '../change-log.ts';
 import { TcpProxy } from '../contract/proxy.ts';
+import { persist } from '../contract/testing.ts';
 import type { LogHarness } from '../contract.ts';
 import { openStompLog } from '../index.ts';
 
@@ -44,7 +45,7 @@ export async function stompHarness(activeMq: ActiveMq, restart: () => Promise<vo
         offer: { server, url: `ws://127.0.0.1:${proxy.port}/geoserver/cluster/log` },
       },
       answerWaitMs: 2500,
-      appendWaitMs: 4000,
+      appendWaitMs: 6000,
       connectionWaitMs: 2000,
       heartbeatMs: 300,
       peerTtlMs: 150,
@@ -54,6 +55,8 @@ export async function stompHarness(activeMq: ActiveMq, restart: () => Promise<vo
       await log.close();
       server.close();
     });
+    // The tests are about what a log does that is there.
+    await persist(() => log.head());
     return log;
   };
   return {
