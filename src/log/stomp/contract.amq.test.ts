@@ -9,15 +9,15 @@ describe('on ActiveMQ', { skip: activeMqMissing }, () => {
     activeMq = await startActiveMq();
   });
   after(() => activeMq?.stop());
+  const restart = async () => {
+    const [broker] = activeMq.brokers;
+    await broker!.kill('SIGKILL');
+    await broker!.restart();
+  };
 
   logContract(
     'the log on ActiveMQ',
-    () =>
-      stompHarness(activeMq, async () => {
-        const [broker] = activeMq.brokers;
-        await broker!.kill('SIGKILL');
-        await broker!.restart();
-      }),
+    () => stompHarness(activeMq, restart, 6000),
     // What is stored long is in the nodes' own copies: a broker has no place for it.
     // A record is written four times for three nodes, so that large ones take their time.
     { peerTtlMs: 150, troubles: ['restart', 'cut', 'freeze'], noticeMs: 4000, bodies: 'here', recordMegabytes: 25 },

@@ -14,9 +14,14 @@ let groups = 0;
 
 /**
  * A log of its own for one test. Each handle is a node with its own copy of it.
- * @param restart  stops what serves, until something serves again
+ * @param restart       stops what serves, until something serves again
+ * @param appendWaitMs  how long an append waits for its verdict
  */
-export async function stompHarness(activeMq: ActiveMq, restart: () => Promise<void>): Promise<LogHarness> {
+export async function stompHarness(
+  activeMq: ActiveMq,
+  restart: () => Promise<void>,
+  appendWaitMs: number,
+): Promise<LogHarness> {
   const folder = mkdtempSync(path.join(tmpdir(), 'graticule-amq-log-'));
   const proxies: TcpProxy[] = [];
   const newProxy = async (target: () => number) => {
@@ -45,7 +50,7 @@ export async function stompHarness(activeMq: ActiveMq, restart: () => Promise<vo
         offer: { server, url: `ws://127.0.0.1:${proxy.port}/geoserver/cluster/log` },
       },
       answerWaitMs: 2500,
-      appendWaitMs: 6000,
+      appendWaitMs,
       connectionWaitMs: 2000,
       heartbeatMs: 300,
       peerTtlMs: 150,

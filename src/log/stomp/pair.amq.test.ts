@@ -28,23 +28,21 @@ describe('two brokers on one folder', { skip: activeMqMissing, timeout: 180_000 
     await active.restart();
   }
 
-  logContract('the log on a pair', () => stompHarness(amq, failOver), {
+  logContract('the log on a pair', () => stompHarness(amq, failOver, 15_000), {
     peerTtlMs: 150,
     troubles: ['restart', 'cut'],
     bodies: 'here',
-    recordMegabytes: 20,
+    recordMegabytes: 5,
   });
 
   it('when one is killed, nodes go on with the other', async (t) => {
     const nodes = new Nodes(amq.url, 'killed', 3);
     try {
       await nodes.progress(20);
-      for (let round = 0; round < 2; round++) {
-        nodes.silenceMs = 0;
-        await failOver();
-        await nodes.progress(20);
-        t.diagnostic(`nothing acknowledged for ${Math.round(nodes.silenceMs)} ms`);
-      }
+      nodes.silenceMs = 0;
+      await failOver();
+      await nodes.progress(20);
+      t.diagnostic(`nothing acknowledged for ${Math.round(nodes.silenceMs)} ms`);
       t.diagnostic(`${await nodes.agree()} records`);
     } finally {
       await nodes.stop();
