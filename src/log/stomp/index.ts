@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
@@ -87,6 +88,8 @@ const PROMISES: LogPromises = {
   recordBytesMax: 16 * 1024 * 1024,
   blobBytesMax: 64 * 1024 ** 3,
 };
+/** Folder within the copy's, for blobs on their way from other nodes. */
+const FETCHING = 'fetching';
 const PRESENCE_MS = { beats: 2, most: 5000 };
 
 /**
@@ -101,6 +104,8 @@ export async function openStompLog(options: StompLogOptions): Promise<ChangeLog>
   const place = parseStompUrl(options.url);
   const names = namesOf(topicName, group);
   const copy = await Copy.open(options.folder, group);
+  // What a run left behind that was killed.
+  rmSync(path.join(options.folder, FETCHING), { recursive: true, force: true });
   return new StompLog(options, place, names, copy);
 }
 
@@ -157,7 +162,7 @@ class StompLog implements ChangeLog {
         }),
     });
     const others = () => this.#presence.others();
-    this.#bodies = new Bodies(copy.log, path.join(options.folder, 'fetching'), others, logger);
+    this.#bodies = new Bodies(copy.log, path.join(options.folder, FETCHING), others, logger);
     this.#follower = new Follower(
       {
         copy,
