@@ -141,4 +141,18 @@ describe('records in segments', () => {
     next.append(bytes('13'));
     assert.deepEqual(all(begin(3)), ['13']);
   });
+
+  it('go on behind a trim that lies above their end', () => {
+    const { begin } = scene();
+    const log = begin(1);
+    log.append(bytes('1'));
+    log.trim(10);
+    assert.deepEqual([begin(2).head, begin(3).trimmed], [10, 10]);
+    const next = begin(4);
+    next.trim(20);
+    next.append(bytes('21', '22'));
+    assert.deepEqual(all(next), ['21', '22']);
+    const last = begin(5);
+    assert.deepEqual([last.trimmed, last.head, all(last)], [20, 22, ['21', '22']]);
+  });
 });

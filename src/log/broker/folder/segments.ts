@@ -75,7 +75,7 @@ export class Segments {
       if (last !== undefined) {
         const { offsets, trimmed } = this.#scan(last);
         this.#trimmed = Math.max(this.#trimmed, trimmed);
-        this.#head = last.first - 1 + offsets.length;
+        this.#head = Math.max(this.#trimmed, last.first - 1 + offsets.length);
       }
       this.#begin(file);
       this.#segments = [...found, this.#segmentHere(name)];
@@ -107,6 +107,8 @@ export class Segments {
    * @throws BrokenError  it is not known, and nothing more can be written
    */
   append(bodies: readonly Uint8Array[]): void {
+    const { first, offsets } = this.#segments.at(-1)!;
+    if (first + offsets!.length <= this.#head) this.#goOn();
     const segment = this.#segments.at(-1)!;
     const frames = bodies.map((body, index) => encodeFrame(RECORD, this.#head + 1 + index, body));
     const begin = segment.end;
@@ -159,6 +161,8 @@ export class Segments {
     this.#write([encodeFrame(TRIMMED, upTo, new Uint8Array(0))]);
     this.#trimmed = upTo;
     this.#stand();
+    // A copy of another log goes on behind that one's snapshot.
+    this.#head = Math.max(this.#head, upTo);
     if (this.#segments.at(-1)!.end > TRIM_BYTES) this.#roll();
     while (this.#segments.length > 1 && this.#segments[1]!.first <= upTo + 1)
       rmSync(path.join(this.#folder, this.#segments.shift()!.name), { force: true });
@@ -236,24 +240,33 @@ export class Segments {
     return { name, first: this.#head + 1, offsets: [], end: HEADER_BYTES };
   }
 
-  /** Goes on in a new segment; when that fails, the next append tries again. */
+  /** Goes on in a new segment, or, when there is no room for one, at the next append. */
   #roll(): void {
     try {
-      const { name, file } = this.#create();
-      try {
-        this.#begin(file);
-      } catch (error) {
-        closeSync(file);
-        rmSync(path.join(this.#folder, name), { force: true });
-        throw error;
-      }
-      ftruncateSync(this.#file, this.#segments.at(-1)!.end);
-      closeSync(this.#file);
-      this.#file = file;
-      this.#allocated = HEADER_BYTES;
-      this.#segments.push(this.#segmentHere(name));
+      this.#goOn();
     } catch {
       // What was written before is written.
+    }
+  }
+
+  #goOn(): void {
+    const { name, file } = this.#create();
+    try {
+      this.#begin(file);
+    } catch (error) {
+      closeSync(file);
+      rmSync(path.join(this.#folder, name), { force: true });
+      throw error;
+    }
+    const former = this.#file;
+    this.#file = file;
+    const { end } = this.#segments.at(-1)!;
+    this.#allocated = HEADER_BYTES;
+    this.#segments.push(this.#segmentHere(name));
+    try {
+      ftruncateSync(former, end);
+    } finally {
+      closeSync(former);
     }
   }
 
