@@ -68,7 +68,8 @@ export class Follower {
 
   /** A record of this node's own, just appended. */
   applyOwn(position: Position, record: ChangesRecord, read?: ReadonlyMap<string, FileContents>): void {
-    if (this.#halted || this.#mismatch) return;
+    // What is being mended becomes what it was when that began; the record is read from the log afterwards.
+    if (this.#halted || this.#mismatch || this.isMending) return;
     try {
       this.#ports.replica.applyAll([{ position, record }], read);
     } catch (error) {
@@ -82,6 +83,11 @@ export class Follower {
     if (this.#halted || this.#mismatch) return;
     const error = this.#ports.replica.check();
     if (error) this.#differs(error);
+  }
+
+  /** Whether files are being put right that somebody has edited. */
+  get isMending(): boolean {
+    return this.#wish !== undefined;
   }
 
   /** Has the files made what the tree says, though the tree is right; resolves when it is done. */

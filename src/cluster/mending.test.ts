@@ -66,6 +66,53 @@ describe('files changed by hand', () => {
         }
       });
 
+  it('of a replica that becomes a primary meanwhile are put right before it takes changes', async () => {
+    const a = await cluster.start('a', { files: { x: '1', y: '2', z: '3' } });
+    let asked = 0;
+    const b = await cluster.start('b', {
+      fault: (call) => (call === 'latestSnapshot' && ++asked ? { kind: 'delay', replyMs: 300 } : undefined),
+    });
+    await until('all is on disk', () => b.node.status().unwritten === 0);
+    let reached = 0;
+    b.node.onApplied((position) => {
+      assert.ok(position >= reached, `${position} after ${reached}`);
+      reached = position;
+    });
+    b.node.setRole('replica');
+    editByHand(b.dataDir);
+    asked = 0;
+    const reloading = b.node.reload({ by: 'test', why: 'POST /rest/reload' });
+    await until('it has begun', () => asked > 0);
+    b.node.setRole('both');
+    await assert.rejects(put(b.node, 'y', '5'), { code: 'node-mending' });
+    assert.equal((await reloading).outcome, 'undone');
+    await put(b.node, 'y', '6');
+    await a.node.catchUp();
+    assert.deepEqual([read(a.node, 'x'), read(a.node, 'y'), a.node.digest], ['1', '6', b.node.digest]);
+  });
+
+  it('are put right under a change whose answer is on its way', async () => {
+    const a = await cluster.start('a', { files: { x: '1', y: '2', z: '3' } });
+    let isSlow = false;
+    const delays: Partial<Record<MemoryCall, number>> = { append: 300, latestSnapshot: 600, deliver: 700 };
+    const b = await cluster.start('b', {
+      fault: (call) => (isSlow && delays[call] ? { kind: 'delay', replyMs: delays[call] } : undefined),
+    });
+    await until('all is on disk', () => b.node.status().unwritten === 0);
+    isSlow = true;
+    const changing = put(b.node, 'y', '5');
+    await a.node.catchUp();
+    b.node.setRole('replica');
+    editByHand(b.dataDir);
+    const positions: number[] = [];
+    b.node.onApplied((position) => void positions.push(position));
+    const [changed, reloaded] = await Promise.all([changing, b.node.reload({ by: 'test', why: 'POST /rest/reload' })]);
+    assert.equal(reloaded.outcome, 'undone');
+    assert.deepEqual(positions, positions.toSorted(), 'nobody is shown an older state than before');
+    assert.ok(b.node.position >= changed.position);
+    assert.deepEqual([read(b.node, 'x'), read(b.node, 'y'), b.node.digest], ['1', '5', a.node.digest]);
+  });
+
   it('a reload without edits changes nothing', async () => {
     const { node } = await cluster.start('a', { files: { x: '1' } });
     const { position } = node;

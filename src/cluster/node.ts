@@ -395,6 +395,11 @@ export class Node implements ClusterNode {
   /** Why this node takes no changes, if so. */
   #refusal(): Error | undefined {
     if (this.#role === 'replica') return new NotPrimaryError(this.name, this.#primaries());
+    if (this.#follower.isMending)
+      return new UnavailableError(
+        'node-mending',
+        `node ${this.name} is undoing edits of its files, as a reload asked when it was a replica; try again in a moment`,
+      );
     return this.#notFollowing();
   }
 

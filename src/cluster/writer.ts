@@ -318,6 +318,11 @@ export class Writer {
       this.#groupRequestsMax = Math.min(GROUP_REQUESTS_MAX, this.#groupRequestsMax * 2);
       this.#ports.counts.made += record.changes.length;
       this.#ports.applyOwn(answer.position, record, group.read);
+      if (this.#ports.position() < answer.position) {
+        // The node may be putting its files right, and takes the record from the log once it has.
+        this.#ports.heard(answer.position);
+        await this.#ports.applyKnown().catch(() => {});
+      }
       if (this.#ports.position() < answer.position) throw this.#notVisible(answer.position);
       return settle(group.evaluated, answer.position);
     }
