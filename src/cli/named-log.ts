@@ -4,6 +4,7 @@ import { type Logger, messageOf, UnavailableError, UserError } from '../base/ind
 import {
   type ChangeLog,
   type ClusterSecrets,
+  isFolderStore,
   isNatsUrl,
   isPostgresUrl,
   isStompUrl,
@@ -13,7 +14,7 @@ import {
   openWebSocketLog,
   type TlsIdentity,
 } from '../log/index.ts';
-import type { Position } from '../tree/index.ts';
+import { nodeFileSystem, type Position, recordedLogId } from '../tree/index.ts';
 import { withoutSecrets } from './serve/keys.ts';
 
 export interface NamedLogOptions {
@@ -79,13 +80,23 @@ export async function whenReached(log: ChangeLog, url: string): Promise<Position
   }
 }
 
-/** A folder that is misspelt is not made: its parent is there, for that is a node's. */
+/** A folder that is misspelt, or is no node's, is not made into a log that nobody reads. */
 async function openInFolder(folder: string, group: string): Promise<ChangeLog> {
-  if (!existsSync(path.dirname(folder)))
+  if (isFolderStore(folder))
+    throw new UserError(
+      400,
+      'log-of-brokers',
+      `nodes or brokers share the folder ${folder}: name one of them, ws://host:port, or start one for this, graticule broker --store ${folder}`,
+    );
+  if (!existsSync(path.join(folder, 'log.sqlite')) && !isClusterFolder(path.dirname(folder)))
     throw new UserError(
       404,
       'no-folder',
-      `there is no folder ${path.dirname(folder)} that could hold the log ${folder}`,
+      `${folder} is not the log of a node: that is the folder cluster/log of one that belongs to the cluster (with ActiveMQ, cluster/log-copy); a folder that nodes or brokers are to share is written by one of them, ws://host:port`,
     );
   return openEmbeddedLog({ folder, group });
+}
+
+function isClusterFolder(folder: string): boolean {
+  return recordedLogId(nodeFileSystem, folder) !== undefined;
 }

@@ -5,6 +5,7 @@ import { openPostgresStore } from './postgres/store.ts';
 import type { BrokerStore } from './store.ts';
 
 export { type BrokerOptions, openBroker, type RunningBroker } from './broker.ts';
+export { isFolderStore } from './folder/store.ts';
 export type { BrokerStore } from './store.ts';
 export type * from './types.ts';
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Clock, type Logger, messageOf, UnavailableError, UserError } from '../../../base/index.ts';
@@ -27,6 +28,7 @@ const LOOK_MS = 100;
 /** Beats without a sign of life after which a lock that is free tells that its holder is dead, on another machine. */
 const SILENT_BEATS = 3;
 const VERSION_FILE = 'store.json';
+const LOG_OF_ONE_NODE = 'log.sqlite';
 const VERSION = 1;
 
 /**
@@ -37,6 +39,12 @@ const VERSION = 1;
  */
 export async function openFolderStore(options: FolderStoreOptions): Promise<BrokerStore> {
   const { folder } = options;
+  if (!isFolderStore(folder) && existsSync(path.join(folder, LOG_OF_ONE_NODE)))
+    throw new UserError(
+      409,
+      'log-of-one-node',
+      `${folder} is the log of one node (--log embedded:), and no store: name another folder, and copy the log into it with graticule log copy, through a broker that runs on it`,
+    );
   try {
     // The secret of the nodes is in it, and all that they have.
     for (const each of ['terms', 'groups']) await mkdir(path.join(folder, each), { recursive: true, mode: 0o700 });
@@ -250,6 +258,11 @@ class FolderTerm implements Term {
       new UnavailableError('term-over', `${who ?? 'another broker'} took the store over while this one stood still`),
     );
   }
+}
+
+/** Whether brokers keep their logs in a folder. */
+export function isFolderStore(folder: string): boolean {
+  return existsSync(path.join(folder, VERSION_FILE));
 }
 
 /** @throws UserError  a newer version of this program wrote the store */
