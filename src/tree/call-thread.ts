@@ -22,15 +22,20 @@ export interface PlainError {
 export class CallThread<Call> {
   readonly #name: string;
   readonly #script: URL;
+  readonly #data: unknown;
   #worker: Worker | undefined;
   readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
   #unsent: Numbered<Call>[] = [];
   #lastId = 0;
 
-  /** @param script  what the thread runs; it is started by the first call */
-  constructor(name: string, script: URL) {
+  /**
+   * @param script  what the thread runs; it is started by the first call
+   * @param data    its `workerData`
+   */
+  constructor(name: string, script: URL, data?: unknown) {
     this.#name = name;
     this.#script = script;
+    this.#data = data;
   }
 
   /** Calls under way. */
@@ -67,7 +72,7 @@ export class CallThread<Call> {
   }
 
   #start(): Worker {
-    const worker = new Worker(this.#script, { name: this.#name });
+    const worker = new Worker(this.#script, { name: this.#name, workerData: this.#data });
     worker.on('message', (answers: readonly Answer[]) => {
       for (const { id, value, error } of answers) {
         const call = this.#calls.get(id);

@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
+import { workerData } from 'node:worker_threads';
 import { answerCalls } from './call-thread.ts';
 
 export type DiskCall =
@@ -117,7 +118,8 @@ function naming(file: string, run: () => void): void {
 
 /**
  * What is written behind must not take the processor from what people wait for: nodes that share a machine write the files of one change
- * at the same time, while its answer and the next change are under way. A tenth of a busy processor is left to this thread.
+ * at the same time, while its answer and the next change are under way. A tenth of a busy processor is left to this thread; who is
+ * far behind writes by the other one, or a machine that is busy for long would never have the files.
  */
 const NICE = 10;
 
@@ -131,5 +133,5 @@ function stepBack(): void {
   }
 }
 
-stepBack();
+if ((workerData as { stepBack?: boolean } | null)?.stepBack) stepBack();
 answerCalls(run);

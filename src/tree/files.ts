@@ -28,6 +28,8 @@ export interface FileSystem {
   list(folders: readonly string[]): Promise<readonly (Listing | NodeJS.ErrnoException)[]>;
   /** No more folders are to be listed for now. */
   endListing(): Promise<void>;
+  /** Whether somebody waits for what is written, or much of it waits; otherwise it steps back behind other work. */
+  setUrgent(urgent: boolean): void;
   /** A whole file; undefined when it is longer than `bytesMax`. */
   readSync(file: string, bytesMax?: number): Uint8Array | undefined;
   /** So many bytes of a file from an offset on; fewer where it ends before. */

@@ -98,6 +98,8 @@ class MemoryFiles implements MemoryFileSystem {
 
   async endListing() {}
 
+  setUrgent() {}
+
   #listing(folder: string): Listing {
     const names = this.listSync(folder);
     const files = names.filter(({ kind }) => kind === 'file').map(({ name }) => name);

@@ -7,7 +7,10 @@ import { codeOf, type FileKind, type FileSystem, type Listing } from './files.ts
 const script = (name: string) =>
   new URL(`./${name}${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url);
 
-const disk = new CallThread<DiskCall>('disk', script('disk-thread'));
+/** Which of the two writes, one after the other, is for whoever is behind to say; a thread cannot take back that it stepped back. */
+const patient = new CallThread<DiskCall>('disk', script('disk-thread'), { stepBack: true });
+const urgent = new CallThread<DiskCall>('disk-urgent', script('disk-thread'), { stepBack: false });
+let disk = patient;
 
 /** To list folders costs the system more than it costs the thread that takes in what was found: two keep that one busy. */
 const listing = Array.from({ length: 2 }, () => new CallThread<readonly string[]>('list', script('listing-thread')));
@@ -26,6 +29,11 @@ export const nodeFileSystem: FileSystem = {
 
   async endListing() {
     for (const thread of listing) thread.end();
+  },
+
+  setUrgent(isUrgent) {
+    disk = isUrgent ? urgent : patient;
+    if (!isUrgent) urgent.end();
   },
 
   readSync(file, bytesMax = Number.POSITIVE_INFINITY) {

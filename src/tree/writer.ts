@@ -19,6 +19,8 @@ const CLOSING_MS_MAX = 2000;
  * those of the log, on which every change waits.
  */
 const GATHER_MS = 500;
+/** With more records than these waiting, writing is as urgent as anything else. */
+const PATIENT_RECORDS_MAX = 200;
 
 export interface WriterOptions extends StepsOptions {
   readonly stateFile: string;
@@ -225,10 +227,12 @@ export class WriteBehind {
   async #work(): Promise<void> {
     try {
       while (this.unwritten > 0) {
+        this.#options.system.setUrgent(this.#isUrgent);
         if (this.#restore !== undefined) await this.#writeRestore(this.#restore);
         else {
           await this.#gather();
           if (this.#paused) return;
+          this.#options.system.setUrgent(this.#isUrgent);
           const batch = this.#nextBatch();
           await this.#writeBatch(batch);
           this.#queue.splice(0, batch.length);
@@ -237,13 +241,20 @@ export class WriteBehind {
         const reached = this.#waiters.filter((waiter) => waiter.position <= this.#state.position);
         this.#waiters = this.#waiters.filter((waiter) => !reached.includes(waiter));
         for (const waiter of reached) waiter.resolve();
-        if (this.unwritten === 0) await this.#options.onIdle();
+        if (this.unwritten > 0) continue;
+        this.#options.system.setUrgent(false);
+        await this.#options.onIdle();
       }
     } catch (error) {
       // Only when closed: until then, failures are tried again.
       this.#broken = error as Error;
       for (const waiter of this.#waiters.splice(0)) waiter.reject(error);
     }
+  }
+
+  get #isUrgent(): boolean {
+    const isAwaited = this.#waiters.length > 0 || this.#held > 0 || this.#closing.signal.aborted;
+    return isAwaited || this.#restore !== undefined || this.#queue.length > PATIENT_RECORDS_MAX;
   }
 
   async #gather(): Promise<void> {

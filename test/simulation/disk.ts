@@ -136,6 +136,8 @@ export class SimulatedDisk implements FileSystem {
 
   async endListing() {}
 
+  setUrgent() {}
+
   #listing(folder: string): Listing {
     this.onRead?.(folder);
     const { names } = need(this.#now, folder, 'folder') as FolderNode;
