@@ -13,11 +13,12 @@ import {
   openStompLog,
   openWebSocketLog,
 } from '../src/log/index.ts';
+import { freePort } from '../test/free-ports.ts';
 import { activeMqMissing, startActiveMq } from '../test/services/activemq.ts';
 import { natsMissing, startNats } from '../test/services/nats.ts';
 import { postgresMissing, startPostgres } from '../test/services/postgres.ts';
 import { frame, StompClient } from '../test/services/stomp.ts';
-import { answers, freePort, start, until } from './processes.ts';
+import { answers, start, until } from './processes.ts';
 
 export interface Bare {
   /** Makes so many records durable, all asked for at once. */

@@ -10,7 +10,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { feature } from 'topojson-client';
 import type { GeometryCollection, Topology } from 'topojson-specification';
-import { freePort, type Program, start, startNode, temporaryFolder, until } from './processes.ts';
+import { freePort } from '../test/free-ports.ts';
+import { type Program, start, startNode, temporaryFolder, until } from './processes.ts';
 import { median, ms, quantile, rate, ratio, seeded, table } from './statistics.ts';
 
 export interface MapsSize {

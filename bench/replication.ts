@@ -10,7 +10,8 @@ import { Agent, request as httpRequest, type IncomingMessage, type OutgoingHttpH
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Etcd3 } from 'etcd3';
-import { freePort, type GraticuleNode, start, startNode, temporaryFolder, until } from './processes.ts';
+import { freePort } from '../test/free-ports.ts';
+import { type GraticuleNode, start, startNode, temporaryFolder, until } from './processes.ts';
 import { median, ms, rate, ratio, summary, table } from './statistics.ts';
 
 export interface ReplicationSize {

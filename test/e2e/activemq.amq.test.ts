@@ -2,13 +2,15 @@
  * Three nodes whose log is on ActiveMQ: what one takes, the others have; a broker that is killed loses nothing that was answered;
  * a node that comes late gets what the broker no longer carries from the others.
  */
+
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
+import { adjacentPorts } from '../free-ports.ts';
 import { type ActiveMq, activeMqMissing, startActiveMq } from '../services/activemq.ts';
-import { ADMIN, equalTrees, eventually, freePorts, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { ADMIN, equalTrees, eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 const LOGIN = { user: 'node', password: 'not-to-be-shown' };
 
@@ -20,7 +22,7 @@ describe('nodes with a log on ActiveMQ', { skip: activeMqMissing }, () => {
   let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];
 
   before(async () => {
-    base = await freePorts(3);
+    base = await adjacentPorts(3);
     const { user, password } = LOGIN;
     activeMq = await startActiveMq({ users: { [user]: password } });
     log = activeMq.url.replace('://', `://${user}:${password}@`);

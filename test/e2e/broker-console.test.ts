@@ -1,10 +1,12 @@
 /** The console of two brokers that share a folder, in a real browser and on the command line, with two real nodes. */
+
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { eventually, freePorts, Program, run, SECRET, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { adjacentPorts } from '../free-ports.ts';
+import { eventually, Program, run, SECRET, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
 const PAGE = path.resolve(import.meta.dirname, '../../src/admin/dist/broker.html');
@@ -35,7 +37,7 @@ const command = (...args: string[]) =>
 
 before(async () => {
   if (missing) return;
-  const base = await freePorts(4);
+  const base = await adjacentPorts(4);
   await startBroker('first', base);
   await brokers[0]!.program.prints('"broker-active"');
   await startBroker('second', base + 1);

@@ -1,13 +1,14 @@
 /** A cluster moves its log from a node to ActiveMQ, where nodes keep it, and away again. */
+
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { adjacentPorts } from '../free-ports.ts';
 import { type ActiveMq, activeMqMissing, startActiveMq } from '../services/activemq.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
 import {
   equalTrees,
   eventually,
-  freePorts,
   nodeState,
   PASSWORD,
   rest,
@@ -33,7 +34,7 @@ describe('a cluster moves to ActiveMQ and away', { skip: activeMqMissing ?? nats
 
   before(async () => {
     [activeMq, nats] = await Promise.all([startActiveMq(), startNats()]);
-    const port = await freePorts(2);
+    const port = await adjacentPorts(2);
     nodes.push(new TestNode({ folder, name: 'A', port }));
     await nodes[0]!.ready();
     nodes.push(new TestNode({ folder, name: 'B', port: port + 1, logPort: port }));

@@ -1,14 +1,15 @@
 /** A cluster changes its engine: from a node to PostgreSQL, to NATS, and back into a node. History and positions stay. */
+
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { adjacentPorts } from '../free-ports.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../services/postgres.ts';
 import {
   equalTrees,
   eventually,
-  freePorts,
   nodeState,
   PASSWORD,
   rest,
@@ -33,7 +34,7 @@ describe('a cluster changes its engine', { skip: postgresMissing ?? natsMissing 
   before(async () => {
     [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
     database = await postgres.createDatabase();
-    const port = await freePorts(3);
+    const port = await adjacentPorts(3);
     nodes.push(new TestNode({ folder, name: 'A', port }));
     await nodes[0]!.ready();
     nodes.push(new TestNode({ folder, name: 'B', port: port + 1, logPort: port }));

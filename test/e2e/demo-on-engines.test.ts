@@ -1,11 +1,13 @@
 /** The demo on a log that is none of its own: begun by the first start, found by the second. */
+
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { adjacentPorts } from '../free-ports.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../services/postgres.ts';
-import { equalTrees, freePorts, Program, rest, run, temporaryFolder, workspaceXml } from './harness.ts';
+import { equalTrees, Program, rest, run, temporaryFolder, workspaceXml } from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 after(remove);
@@ -29,7 +31,7 @@ function onEngine(
     };
     before(async () => {
       log = await start();
-      base = await freePorts(2);
+      base = await adjacentPorts(2);
     });
     after(async () => {
       await demo?.stop('SIGINT');

@@ -1,14 +1,15 @@
 /** What a stranger sees after `npm start`. */
+
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
+import { adjacentPorts } from '../free-ports.ts';
 import {
   ADMIN,
   equalTrees,
   eventually,
-  freePorts,
   getMap,
   Program,
   readText,
@@ -29,7 +30,7 @@ const start = async () => {
 };
 
 before(async () => {
-  base = await freePorts(4);
+  base = await adjacentPorts(4);
   await start();
 });
 after(async () => {
@@ -174,7 +175,7 @@ test('a second start comes back with everything that was changed', async () => {
 });
 
 test('--from is refused where there is a cluster already', async () => {
-  const other = await freePorts(3);
+  const other = await adjacentPorts(3);
   const { code, output } = await run(['demo', '--dir', dir, '--port', String(other), '--from', folder]);
   assert.equal(code, 1);
   assert.match(output, /holds a cluster already/);

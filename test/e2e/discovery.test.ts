@@ -1,10 +1,12 @@
 /** Nodes that are told nothing but their group and its secret find each other, begin a log, and find it again. */
+
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { multicast } from '../../src/log/index.ts';
-import { equalTrees, eventually, freePorts, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { adjacentPorts } from '../free-ports.ts';
+import { equalTrees, eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 const nodes: TestNode[] = [];
@@ -13,7 +15,7 @@ after(async () => {
   remove();
 });
 
-const base = await freePorts(6);
+const base = await adjacentPorts(6);
 const address = { address: '239.77.124.1', port: base };
 const works = await (async () => {
   try {

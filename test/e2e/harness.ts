@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
+import { adjacentPorts } from '../free-ports.ts';
 
 export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 export const SECRET = 'a secret for tests';
@@ -89,22 +89,6 @@ export async function eventually<Result>(
 }
 
 /** The first of `count` ports in a row that nobody uses now. */
-export async function freePorts(count: number): Promise<number> {
-  for (;;) {
-    const base = 20_000 + Math.floor(Math.random() * 12_000);
-    const free = await Promise.all(Array.from({ length: count }, (_, index) => isFree(base + index)));
-    if (free.every(Boolean)) return base;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
-  });
-}
-
 export function temporaryFolder(): { readonly folder: string; remove(): void } {
   const folder = mkdtempSync(path.join(tmpdir(), 'graticule-e2e-'));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }) };
@@ -180,7 +164,7 @@ export class TestNode {
 
 /** A cluster on the demo's data: A (primary, holds the log), B (primary), C (replica), all ready. */
 export async function startDemoCluster(folder: string): Promise<[a: TestNode, b: TestNode, c: TestNode]> {
-  const base = await freePorts(3);
+  const base = await adjacentPorts(3);
   await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: PASSWORD, salt: new Uint8Array(16) });
   const a = await new TestNode({ folder, name: 'A', port: base }).ready();
   const b = new TestNode({ folder, name: 'B', port: base + 1, logPort: base });

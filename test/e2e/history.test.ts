@@ -1,17 +1,19 @@
 /** The history of a cluster on the command line: look, go back, back up, restore. */
+
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
-import { equalTrees, freePorts, nodeState, PASSWORD, run, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { adjacentPorts } from '../free-ports.ts';
+import { equalTrees, nodeState, PASSWORD, run, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 let [a, b, restored] = [] as unknown as [TestNode, TestNode, TestNode];
 let base = 0;
 
 before(async () => {
-  base = await freePorts(3);
+  base = await adjacentPorts(3);
   await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: PASSWORD, salt: new Uint8Array(16) });
   a = await new TestNode({ folder, name: 'A', port: base }).ready();
   b = await new TestNode({ folder, name: 'B', port: base + 1, logPort: base, role: 'replica' }).ready();

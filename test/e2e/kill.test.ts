@@ -1,16 +1,18 @@
 /** Nodes that are killed lose nothing that was answered, and come back. */
+
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
-import { equalTrees, eventually, freePorts, getMap, rest, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { adjacentPorts } from '../free-ports.ts';
+import { equalTrees, eventually, getMap, rest, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];
 let base = 0;
 
 before(async () => {
-  base = await freePorts(4);
+  base = await adjacentPorts(4);
   await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: 'geoserver', salt: new Uint8Array(16) });
   a = await new TestNode({ folder, name: 'A', port: base }).ready();
   b = new TestNode({ folder, name: 'B', port: base + 1, logPort: base });

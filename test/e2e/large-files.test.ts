@@ -1,4 +1,5 @@
 /** Files of hundreds of megabytes, on their way through a cluster of real processes. */
+
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import {
@@ -16,7 +17,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { after, before, describe, it } from 'node:test';
 import { TcpProxy } from '../faults/proxy.ts';
-import { ADMIN, eventually, freePorts, nodeState, rest, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { adjacentPorts } from '../free-ports.ts';
+import { ADMIN, eventually, nodeState, rest, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 const MIB = 1024 * 1024;
 const LARGE = 300 * MIB;
@@ -119,7 +121,7 @@ describe('a file of 300 MB', { timeout: 300_000 }, () => {
   let proxy: TcpProxy;
 
   before(async () => {
-    const port = await freePorts(2);
+    const port = await adjacentPorts(2);
     one = await new TestNode({ folder, name: 'one', port, more: MORE }).ready();
     proxy = await TcpProxy.open({ host: 'localhost', port });
     two = await new TestNode({ folder, name: 'two', port: port + 1, logPort: proxy.port, more: MORE }).ready();

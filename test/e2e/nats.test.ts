@@ -1,10 +1,12 @@
 /** Two nodes whose log is on NATS: what one takes, the other has; and a server that is killed loses nothing that was answered. */
+
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
+import { adjacentPorts } from '../free-ports.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
-import { ADMIN, equalTrees, eventually, freePorts, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { ADMIN, equalTrees, eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 const LOGIN = { user: 'graticule', password: 'not-to-be-shown' };
 
@@ -14,7 +16,7 @@ describe('nodes with a log on NATS', { skip: natsMissing }, () => {
   let [a, b] = [] as unknown as [TestNode, TestNode];
 
   before(async () => {
-    const base = await freePorts(2);
+    const base = await adjacentPorts(2);
     const { user, password } = LOGIN;
     nats = await startNats({ configuration: `authorization { user: ${user}, password: "${password}" }` });
     const log = nats.url.replace('://', `://${user}:${password}@`);

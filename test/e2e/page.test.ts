@@ -1,11 +1,13 @@
 /** The page in a real browser, on the demo's data: nodes, layers, and maps drawn by the node of one's choice. */
+
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
-import { eventually, freePorts, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { adjacentPorts } from '../free-ports.ts';
+import { eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 const CHROMIUM = '/usr/bin/chromium';
 const PAGE = path.resolve(import.meta.dirname, '../../src/admin/dist/index.html');
@@ -20,7 +22,7 @@ const problems: string[] = [];
 
 before(async () => {
   if (missing) return;
-  const base = await freePorts(2);
+  const base = await adjacentPorts(2);
   await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: 'geoserver', salt: new Uint8Array(16) });
   const cors = ['--cors', '*'];
   const a = await new TestNode({ folder, name: 'A', port: base, more: cors }).ready();

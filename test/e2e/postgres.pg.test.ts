@@ -1,11 +1,13 @@
 /** A cluster whose log is in PostgreSQL: no node holds it, and a restart of the database costs nothing but time. */
+
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
+import { adjacentPorts } from '../free-ports.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../services/postgres.ts';
-import { ADMIN, equalTrees, eventually, freePorts, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { ADMIN, equalTrees, eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 describe('two nodes with their log in PostgreSQL', { skip: postgresMissing }, () => {
   const { folder, remove } = temporaryFolder();
@@ -15,7 +17,7 @@ describe('two nodes with their log in PostgreSQL', { skip: postgresMissing }, ()
   before(async () => {
     server = await startPostgres();
     const log = server.url(await server.createDatabase()).replace('test@', 'test:hunter2@');
-    const port = await freePorts(2);
+    const port = await adjacentPorts(2);
     await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: 'geoserver', salt: new Uint8Array(16) });
     // They need no secret of the cluster, and one of them is told of its log in the manner of GeoServer.
     const common = { folder, logPort: 'unknown' as const };

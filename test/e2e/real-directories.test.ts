@@ -1,11 +1,13 @@
 /** Real data directories open as they are, and not a byte of them changes. */
+
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { adjacentPorts } from '../free-ports.ts';
 import { REAL_DATA } from '../real-data.ts';
-import { freePorts, TestNode, temporaryFolder } from './harness.ts';
+import { TestNode, temporaryFolder } from './harness.ts';
 
 const skip = !existsSync(REAL_DATA) && `no ${REAL_DATA}`;
 const { folder, remove } = temporaryFolder();
@@ -51,7 +53,7 @@ for (const name of directories()) {
   test(`${name} opens, lists its layers and stays as it is`, { skip }, async (t) => {
     const dataDir = copy(name);
     const before = checksums(dataDir);
-    const node = new TestNode({ folder, name: 'A', port: await freePorts(1), dataDir });
+    const node = new TestNode({ folder, name: 'A', port: await adjacentPorts(1), dataDir });
     try {
       await node.ready();
       const answer = await fetch(`${node.url}/wms?service=WMS&version=1.3.0&request=GetCapabilities`);

@@ -1,10 +1,12 @@
 /** The cluster's secret is exchanged while all nodes write; a wrong one is explained on both sides. */
+
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { equalTrees, eventually, freePorts, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { adjacentPorts } from '../free-ports.ts';
+import { equalTrees, eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];
@@ -16,7 +18,7 @@ function putSecrets(name: string, ...secrets: readonly string[]): void {
 }
 
 before(async () => {
-  const base = await freePorts(3);
+  const base = await adjacentPorts(3);
   for (const name of ['A', 'B', 'C']) putSecrets(name, 'old-secret');
   const node = (name: string, index: number, logPort?: number) =>
     new TestNode({

@@ -1,26 +1,19 @@
 /** Three processes on one data directory: one writes it, two only follow; the log is with one of those. */
+
 import assert from 'node:assert/strict';
 import { lstatSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
-import {
-  equalTrees,
-  eventually,
-  freePorts,
-  getMap,
-  nodeState,
-  TestNode,
-  temporaryFolder,
-  workspaceXml,
-} from './harness.ts';
+import { adjacentPorts } from '../free-ports.ts';
+import { equalTrees, eventually, getMap, nodeState, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 const dataDir = path.join(folder, 'shared');
 let [writer, two, three] = [] as unknown as [TestNode, TestNode, TestNode];
 
 before(async () => {
-  const base = await freePorts(3);
+  const base = await adjacentPorts(3);
   await makeDemoDirectory(dataDir, { adminPassword: 'geoserver', salt: new Uint8Array(16) });
   mkdirSync(path.join(folder, 'elsewhere'));
   const env = { CLUSTER_CONFIG_DIR: 'cluster/two', readOnly: 'enabled' };

@@ -1,17 +1,19 @@
 /** Three primaries that share the folder of their log: one of them holds it, and which one does not matter. */
+
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
-import { ADMIN, equalTrees, eventually, freePorts, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { adjacentPorts } from '../free-ports.ts';
+import { ADMIN, equalTrees, eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
 describe('three nodes that share the folder of their log', () => {
   const { folder, remove } = temporaryFolder();
   let nodes: TestNode[] = [];
 
   before(async () => {
-    const port = await freePorts(3);
+    const port = await adjacentPorts(3);
     await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: 'geoserver', salt: new Uint8Array(16) });
     const log = `embedded:${path.join(folder, 'shared', 'log')}`;
     // Who shares the folder shares its secret; one of them is told of it in the manner of GeoServer.

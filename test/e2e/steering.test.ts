@@ -1,4 +1,5 @@
 /** Roles, settings and forwarding with real processes: what is switched holds at once, and at the next start. */
+
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -7,11 +8,11 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { writeZip } from '../../src/rest/zip.ts';
+import { adjacentPorts } from '../free-ports.ts';
 import {
   ADMIN,
   equalTrees,
   eventually,
-  freePorts,
   nodeState,
   PASSWORD,
   Program,
@@ -77,7 +78,7 @@ class Server {
 const cli = (...args: string[]) => run(args, { GEOSERVER_ADMIN_PASSWORD: PASSWORD });
 
 test('a role is switched in four ways, and remembered by the next start', async () => {
-  const base = await freePorts(2);
+  const base = await adjacentPorts(2);
   const a = await new Server('A', base, ['--name', 'A']).start();
   const b = await new Server('B', base + 1, ['--name', 'B', '--log', `ws://localhost:${base}`]).start();
   await eventually(async () => assert.equal((await cli('role', 'B', 'both', '--url', a.url)).code, 0));
@@ -141,7 +142,7 @@ const haveOgr = (() => {
 })();
 
 test('a replica passes changes on, an upload too; primaries are killed meanwhile, and nothing is lost or done twice', async () => {
-  const base = await freePorts(4);
+  const base = await adjacentPorts(4);
   const follow = ['--log', `ws://localhost:${base}`];
   await makeDemoDirectory(path.join(folder, 'L'), { adminPassword: PASSWORD, salt: new Uint8Array(16) });
   const l = await new Server('L', base, ['--name', 'L']).start();

@@ -1,4 +1,5 @@
 /** A cluster over TLS: the log's node lets in nodes with a certificate only, and maps are served to everybody. */
+
 import assert from 'node:assert/strict';
 import { renameSync } from 'node:fs';
 import { request } from 'node:https';
@@ -6,17 +7,8 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { makeAuthority, makeCertificate, NO_OPENSSL, type Pair } from '../certificates.ts';
-import {
-  ADMIN,
-  eventually,
-  freePorts,
-  PASSWORD,
-  Program,
-  rest,
-  SECRET,
-  temporaryFolder,
-  workspaceXml,
-} from './harness.ts';
+import { adjacentPorts } from '../free-ports.ts';
+import { ADMIN, eventually, PASSWORD, Program, rest, SECRET, temporaryFolder, workspaceXml } from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 const programs: Program[] = [];
@@ -35,7 +27,7 @@ function start(name: string, ...args: readonly string[]): Program {
 }
 
 test('a log that asks for certificates', { skip: NO_OPENSSL }, async () => {
-  const port = await freePorts(3);
+  const port = await adjacentPorts(3);
   const authority = makeAuthority(folder, 'authority');
   const pair = (name: string, of: Pair = authority) => makeCertificate(folder, name, of);
   const [first, second, renewed] = [pair('first'), pair('second'), pair('renewed')];

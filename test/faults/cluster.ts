@@ -1,7 +1,9 @@
 /** The cluster under test: nodes, the network between each of them and the log, and two small disks. */
+
 import { cpSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { ADMIN, freePorts, temporaryFolder } from '../e2e/harness.ts';
+import { ADMIN, temporaryFolder } from '../e2e/harness.ts';
+import { adjacentPorts } from '../free-ports.ts';
 import { SmallDisk } from './disk.ts';
 import { type LogEngine, startEngine } from './engine.ts';
 import { FaultNode, type NodeTrouble } from './node.ts';
@@ -39,7 +41,7 @@ export class FaultCluster {
 
   static async start(options: ClusterOptions): Promise<FaultCluster> {
     const { folder, remove } = temporaryFolder();
-    const firstPort = await freePorts(options.nodes);
+    const firstPort = await adjacentPorts(options.nodes);
     const nodesFolder = path.join(folder, 'nodes');
     mkdirSync(path.join(folder, 'logs'), { recursive: true });
     const engine = await startEngine({ ...options, firstPort, folder, nodesFolder });

@@ -1,8 +1,10 @@
 /** Engines that a run starts for itself, on free ports and in folders of its own, and whose servers it may kill. */
+
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { openEmbeddedLog, openNatsLog, openPostgresLog, openWebSocketLog } from '../../src/log/index.ts';
-import { freePorts, Program, SECRET } from '../e2e/harness.ts';
+import { Program, SECRET } from '../e2e/harness.ts';
+import { adjacentPorts } from '../free-ports.ts';
 import { activeMqMissing, startActiveMq } from '../services/activemq.ts';
 import { natsMissing, startNats } from '../services/nats.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../services/postgres.ts';
@@ -122,7 +124,7 @@ async function brokers(
 ): Promise<LogEngine> {
   const { count, store = path.join(folder, 'store') } = options;
   mkdirSync(folder, { recursive: true });
-  const first = await freePorts(count);
+  const first = await adjacentPorts(count);
   const env = { GRATICULE_CLUSTER_SECRET: SECRET, GRATICULE_BROKER_PASSWORD: SECRET };
   const servers = Array.from({ length: count }, (_, n) => {
     const [port, broker] = [first + n, `broker-${n + 1}`];

@@ -2,22 +2,15 @@
  * A private ActiveMQ Classic for tests, as Debian packages it: one broker, or two of which one waits for the other's lock
  * on a shared store. Own folders and ports, gone when the test ends.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pair } from '../certificates.ts';
+import { freePorts } from '../free-ports.ts';
+import { ServerProcess } from './server-process.ts';
 
 export interface ActiveMqBroker {
   readonly name: string;
@@ -138,8 +131,7 @@ class Broker implements ActiveMqBroker {
   readonly tlsPort: number;
   readonly #base: string;
   readonly #log: string;
-  #child: ChildProcess | undefined;
-  #exited: Promise<void> = Promise.resolve();
+  readonly #process: ServerProcess;
 
   constructor(folder: string, name: string, port: number, tlsPort: number, options: ActiveMqOptions) {
     this.name = name;
@@ -147,6 +139,7 @@ class Broker implements ActiveMqBroker {
     this.tlsPort = tlsPort;
     this.#base = path.join(folder, name);
     this.#log = path.join(folder, `${name}.log`);
+    this.#process = new ServerProcess({ cwd: this.#base, logFile: this.#log });
     for (const made of ['', 'lib', 'tmp', 'data']) mkdirSync(path.join(this.#base, made));
     if (options.database !== undefined)
       for (const jar of DATABASE_JARS) symlinkSync(jar, path.join(this.#base, 'lib', path.basename(jar)));
@@ -167,48 +160,32 @@ class Broker implements ActiveMqBroker {
     return readFileSync(this.#log, 'utf8');
   }
 
-  async kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-    const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill(signal);
-    const giveUp = setTimeout(() => child.kill('SIGKILL'), 5000);
-    await this.#exited;
-    clearTimeout(giveUp);
+  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    return this.#process.kill(signal);
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#child?.kill(signal);
+    this.#process.signal(signal);
   }
 
   async restart(): Promise<void> {
     await this.kill('SIGTERM');
     const begins = existsSync(this.#log) ? readFileSync(this.#log).length : 0;
-    const log = openSync(this.#log, 'a');
     const base = this.#base;
     const places = ['base', 'conf', 'classpath'].map((name) => `-Dactivemq.${name}=${base}`);
-    const child = spawn(
-      JAVA!,
-      [
-        ...['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData'],
-        ...['-Djava.awt.headless=true', '-Djava.net.preferIPv4Stack=true', `-Djava.io.tmpdir=${base}/tmp`],
-        ...[`-Dactivemq.home=${HOME}`, ...places, `-Dactivemq.data=${base}/data`],
-        ...[`-Dlog4j.configuration=file:${base}/log4j.properties`, '-jar', `${HOME}/bin/activemq.jar`],
-        ...['start', `xbean:file:${base}/activemq.xml`],
-      ],
-      { cwd: base, stdio: ['ignore', log, log] },
-    );
-    this.#child = child;
-    this.#exited = new Promise((resolve) => child.once('exit', () => resolve()));
-    // A test that crashes leaves nothing behind.
-    const endWithTest = () => child.kill('SIGKILL');
-    process.on('exit', endWithTest);
-    void this.#exited.then(() => process.off('exit', endWithTest));
+    this.#process.start(JAVA!, [
+      ...['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:-UsePerfData'],
+      ...['-Djava.awt.headless=true', '-Djava.net.preferIPv4Stack=true', `-Djava.io.tmpdir=${base}/tmp`],
+      ...[`-Dactivemq.home=${HOME}`, ...places, `-Dactivemq.data=${base}/data`],
+      ...[`-Dlog4j.configuration=file:${base}/log4j.properties`, '-jar', `${HOME}/bin/activemq.jar`],
+      ...['start', `xbean:file:${base}/activemq.xml`],
+    ]);
     let waited = 0;
     for (const deadline = Date.now() + START_MS_MAX; ; await sleep(50)) {
       if (await this.serves()) return;
       waited = WAITS.test(readFileSync(this.#log).subarray(begins).toString()) ? waited + 1 : 0;
       if (waited === WAITS_TIMES) return;
-      if (child.exitCode !== null || Date.now() > deadline)
+      if (this.#process.ended || Date.now() > deadline)
         throw new Error(`ActiveMQ did not start:\n${this.log().slice(-4000)}`);
     }
   }
@@ -292,15 +269,4 @@ function dataSource(database: string): string {
   <property name="username" value="${username}"/>
   <property name="poolPreparedStatements" value="true"/>
  </bean>`;
-}
-
-/** Different ones, as long as nobody else takes them meanwhile. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

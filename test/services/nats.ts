@@ -1,10 +1,10 @@
 /** A private NATS with JetStream for tests, one server or a cluster: own folders and ports, gone when the test ends. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts } from '../free-ports.ts';
+import { ServerProcess } from './server-process.ts';
 
 export interface NatsServer {
   readonly name: string;
@@ -84,52 +84,36 @@ function configuration(options: NatsOptions, folder: string, n: number, routes: 
 class Server implements NatsServer {
   readonly name: string;
   readonly port: number;
-  readonly #folder: string;
   readonly #monitor: number;
   readonly #configuration: string;
-  #child: ChildProcess | undefined;
-  #exited: Promise<void> = Promise.resolve();
+  readonly #log: string;
+  readonly #process: ServerProcess;
 
   constructor(folder: string, name: string, port: number, monitor: number, configuration: string) {
     this.name = name;
     this.port = port;
-    this.#folder = folder;
+    this.#log = path.join(folder, `${name}.log`);
+    this.#process = new ServerProcess({ cwd: folder, logFile: this.#log });
     this.#monitor = monitor;
     this.#configuration = path.join(folder, `${name}.conf`);
     writeFileSync(this.#configuration, configuration);
   }
 
-  async kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-    const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    child.kill(signal);
-    const giveUp = setTimeout(() => child.kill('SIGKILL'), 5000);
-    await this.#exited;
-    clearTimeout(giveUp);
+  kill(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    return this.#process.kill(signal);
   }
 
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#child?.kill(signal);
+    this.#process.signal(signal);
   }
 
   async restart(): Promise<void> {
     await this.kill('SIGTERM');
-    const file = path.join(this.#folder, `${this.name}.log`);
-    const log = openSync(file, 'a');
-    const child = spawn(
-      BINARY!,
-      ['-n', this.name, '-a', '127.0.0.1', '-p', `${this.port}`, '-m', `${this.#monitor}`, '-c', this.#configuration],
-      { cwd: this.#folder, stdio: ['ignore', log, log] },
-    );
-    this.#child = child;
-    this.#exited = new Promise((resolve) => child.once('exit', () => resolve()));
-    // A test that crashes leaves nothing behind.
-    const endWithTest = () => child.kill('SIGKILL');
-    process.on('exit', endWithTest);
-    void this.#exited.then(() => process.off('exit', endWithTest));
+    const listen = ['-a', '127.0.0.1', '-p', `${this.port}`, '-m', `${this.#monitor}`];
+    this.#process.start(BINARY!, ['-n', this.name, ...listen, '-c', this.#configuration]);
     for (const deadline = Date.now() + START_MS_MAX; !(await this.#isHealthy()); await sleep(20))
-      if (child.exitCode !== null || Date.now() > deadline)
-        throw new Error(`nats-server did not start:\n${readFileSync(file, 'utf8').slice(-2000)}`);
+      if (this.#process.ended || Date.now() > deadline)
+        throw new Error(`nats-server did not start:\n${readFileSync(this.#log, 'utf8').slice(-2000)}`);
   }
 
   async #isHealthy(): Promise<boolean> {
@@ -143,15 +127,4 @@ class Server implements NatsServer {
       return false;
     }
   }
-}
-
-/** Different ones, as long as nobody else takes them meanwhile. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

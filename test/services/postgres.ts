@@ -1,11 +1,12 @@
 /** A private PostgreSQL for tests: its own folder and port, gone when the test ends. */
-import { execFileSync, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { execFileSync } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { freePort } from '../free-ports.ts';
+import { ServerProcess } from './server-process.ts';
 
 export interface Postgres {
   readonly host: string;
@@ -101,12 +102,13 @@ export async function startPostgres(
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const port = await freePort();
-  let server = await launch();
+  const logFile = path.join(folder, 'log');
+  const server = new ServerProcess({ ...owner, cwd: folder, logFile, endSignal: 'SIGQUIT' });
+  await launch();
   let template: Promise<string> | undefined;
   let databases = 0;
 
   async function launch() {
-    const log = openSync(path.join(folder, 'log'), 'a');
     const all = {
       listen_addresses: '127.0.0.1',
       fsync: 'off',
@@ -115,30 +117,20 @@ export async function startPostgres(
       ...settings,
     };
     const options = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-    const child = spawn(path.join(binaries!, 'postgres'), ['-D', data, '-p', String(port), '-k', folder, ...options], {
-      ...owner,
-      cwd: folder,
-      stdio: ['ignore', log, log],
-    });
-    const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    // A test that crashes leaves nothing behind.
-    const endWithTest = () => child.kill('SIGQUIT');
-    process.on('exit', endWithTest);
-    exited.then(() => process.off('exit', endWithTest));
+    server.start(path.join(binaries!, 'postgres'), ['-D', data, '-p', String(port), '-k', folder, ...options]);
     const deadline = Date.now() + START_MS_MAX;
     for (;;) {
       try {
         await query('postgres', 'SELECT 1');
         break;
       } catch (error) {
-        if (child.exitCode !== null || Date.now() > deadline)
-          throw new Error(`PostgreSQL did not start:\n${readFileSync(path.join(folder, 'log'), 'utf8').slice(-2000)}`, {
+        if (server.ended || Date.now() > deadline)
+          throw new Error(`PostgreSQL did not start:\n${readFileSync(logFile, 'utf8').slice(-2000)}`, {
             cause: error,
           });
         await sleep(20);
       }
     }
-    return { child, exited };
   }
 
   async function query(database: string, sql: string): Promise<void> {
@@ -162,13 +154,6 @@ export async function startPostgres(
     return template;
   }
 
-  const kill = async (signal: NodeJS.Signals) => {
-    server.child.kill(signal);
-    const giveUp = setTimeout(() => server.child.kill('SIGKILL'), 5000);
-    await server.exited;
-    clearTimeout(giveUp);
-  };
-
   return {
     host: '127.0.0.1',
     port,
@@ -179,13 +164,13 @@ export async function startPostgres(
       await query('postgres', `CREATE DATABASE ${name} TEMPLATE ${postgis ? await postgisTemplate() : 'template0'}`);
       return name;
     },
-    kill,
+    kill: (signal) => server.kill(signal),
     async restart() {
-      if (server.child.exitCode === null && server.child.signalCode === null) await kill('SIGINT');
-      server = await launch();
+      await server.kill('SIGINT');
+      await launch();
     },
     async stop() {
-      if (server.child.exitCode === null && server.child.signalCode === null) await kill('SIGINT');
+      await server.kill('SIGINT');
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -202,12 +187,4 @@ function ownerFor(folder: string): { uid?: number; gid?: number } {
   const [uid, gid] = [Number(entry[2]), Number(entry[3])];
   chownSync(folder, uid, gid);
   return { uid, gid };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after } from 'node:test';
-import { failoverContract, freePorts } from './testing.ts';
+import { adjacentPorts } from '../../../test/free-ports.ts';
+import { failoverContract } from './testing.ts';
 
 const dir = mkdtempSync(`${tmpdir()}/brokers-`);
 after(() => rmSync(dir, { recursive: true, maxRetries: 3 }));
@@ -10,6 +11,6 @@ let folders = 0;
 
 failoverContract('brokers on one folder, under load', {
   newPlace: async () => `${dir}/${++folders}`,
-  newPorts: freePorts,
+  newPorts: () => adjacentPorts(2),
   fences: true,
 });

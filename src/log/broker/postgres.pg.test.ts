@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
+import { adjacentPorts } from '../../../test/free-ports.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../../../test/services/postgres.ts';
 import { type Position, START } from '../../tree/index.ts';
 import { persist } from '../contract/testing.ts';
 import { until } from '../contract.ts';
-import { brokerContract, client, failoverContract, freePorts, hears, isActive, startBroker } from './testing.ts';
+import { brokerContract, client, failoverContract, hears, isActive, startBroker } from './testing.ts';
 
 describe('brokers in front of PostgreSQL', { skip: postgresMissing }, () => {
   let server: Postgres;
@@ -17,7 +18,11 @@ describe('brokers in front of PostgreSQL', { skip: postgresMissing }, () => {
   const newPlace = async () => server.url(await server.createDatabase());
 
   brokerContract('a broker on PostgreSQL', newPlace);
-  failoverContract('brokers on one database, under load', { newPlace, newPorts: freePorts, fences: false });
+  failoverContract('brokers on one database, under load', {
+    newPlace,
+    newPorts: () => adjacentPorts(2),
+    fences: false,
+  });
 
   it('whose session is ended by somebody else, another one goes on', async () => {
     const place = await newPlace();

@@ -338,18 +338,3 @@ interface Scene {
   /** Waits until every writer has had a record acknowledged after a moment. */
   load(fromMs: number): Promise<void>;
 }
-
-export async function freePorts(): Promise<number> {
-  for (;;) {
-    const port = 21_000 + Math.floor(Math.random() * 10_000);
-    if ((await isFree(port)) && (await isFree(port + 1))) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', () => resolve(false));
-    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
-  });
-}
