@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, afterEach, describe, it } from 'node:test';
-import { UnavailableError, UserError } from '../../base/index.ts';
+import { type Facts, UnavailableError, UserError } from '../../base/index.ts';
 import { type Position, START } from '../../tree/index.ts';
 import type { ChangeLog } from '../change-log.ts';
 import { digestOf, testBlob } from '../contract/testing.ts';
@@ -25,7 +25,7 @@ describe('brokers on one folder', () => {
     await Promise.all(handles.splice(0).map((handle) => handle.close()));
     await Promise.all(running.splice(0).map((each) => each.stop()));
   });
-  const broker = async (folder: string, name: string, options?: { groupsMax?: number }) => {
+  const broker = async (folder: string, name: string, options?: Parameters<typeof startBroker>[2]) => {
     const started = await startBroker(folder, name, options);
     running.push(started);
     return started;
@@ -57,6 +57,21 @@ describe('brokers on one folder', () => {
     await assert.rejects(b.broker.groups(), new RegExp(`b waits: a at ws://127.0.0.1:${a.port} is active`));
     const lost = log([b.port], { connectionWaitMs: 300 });
     await assert.rejects(lost.head(), new RegExp(`b waits: a at ws://127.0.0.1:${a.port} is active`));
+  });
+
+  it('refuse nodes without a warning while they wait, but not those with a wrong secret', async () => {
+    const folder = newFolder();
+    const said: string[] = [];
+    const say = (level: string) => (event: string, facts?: Facts) => void said.push(`${level} ${event} ${facts?.peer}`);
+    const logger = { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') };
+    await isActive(await broker(folder, 'a'));
+    const b = await broker(folder, 'b', { logger });
+    await until(async () => (await b.broker.status()).state === 'waiting', 'b to wait');
+    await assert.rejects(log([b.port], { connectionWaitMs: 300 }).head(), /b waits/);
+    await assert.rejects(log([b.port], { connectionWaitMs: 300, name: 'stranger', secret: 'wrong' }).head(), /secret/);
+    const refusals = () => [...new Set(said.filter((line) => line.includes('peer-refused')))];
+    await until(() => refusals().length >= 2, 'both refusals');
+    assert.deepEqual(refusals(), ['debug peer-refused node-1', 'warn peer-refused stranger']);
   });
 
   it('hand over when asked, on either side, and clients follow', async () => {

@@ -315,7 +315,7 @@ class LogBroker implements RunningBroker {
 
   async #openForNode(group: string): Promise<ServedGroup> {
     const active = this.#active;
-    if (active === undefined) throw new RefusalError('waiting', this.#whyNotActive());
+    if (active === undefined) throw new RefusalError('waiting', this.#whyNotActive(), { expected: true });
     try {
       return await active.open(group);
     } catch (error) {

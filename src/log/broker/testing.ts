@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { UnavailableError, UncertainError } from '../../base/index.ts';
+import { type Logger, UnavailableError, UncertainError } from '../../base/index.ts';
 import { START } from '../../tree/index.ts';
 import type { Appended, ChangeLog, HeadMoved } from '../change-log.ts';
 import { TcpProxy } from '../contract/proxy.ts';
@@ -25,7 +25,11 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-export async function startBroker(place: string, name: string, options: { groupsMax?: number } = {}): Promise<Running> {
+export async function startBroker(
+  place: string,
+  name: string,
+  options: { groupsMax?: number; logger?: Logger } = {},
+): Promise<Running> {
   const server: Server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -27,23 +27,29 @@ export interface AdmissionRules {
 export class NotAdmittedError extends Error {
   /** The name it gave. */
   readonly peer: string | undefined;
+  /** Nobody has to do anything about it. */
+  readonly expected: boolean;
 
-  constructor(reason: string, peer: string | undefined) {
+  constructor(reason: string, peer: string | undefined, expected = false) {
     super(reason);
     this.name = 'NotAdmittedError';
     this.peer = peer;
+    this.expected = expected;
   }
 }
 
 /** What `onProved` throws when a client that has proved itself cannot be served: it is told why. */
 export class RefusalError extends Error {
   readonly code: RefusalCode;
+  /** Refusing is the order of the day, and nothing that an operator must hear of. */
+  readonly expected: boolean;
 
   /** @param reason  for people; it goes on after "this node was refused, because " */
-  constructor(code: RefusalCode, reason: string) {
+  constructor(code: RefusalCode, reason: string, { expected = false }: { readonly expected?: boolean } = {}) {
     super(reason);
     this.name = 'RefusalError';
     this.code = code;
+    this.expected = expected;
   }
 }
 
@@ -74,11 +80,11 @@ export function admit<Served extends { readonly promises: LogPromises }>(
       socket.off('message', onMessage);
       socket.off('close', onClose);
     };
-    const refuse = (code: RefusalCode, refused: string, peer = hello?.name) => {
+    const refuse = (code: RefusalCode, refused: string, peer = hello?.name, expected = false) => {
       end();
       socket.send(JSON.stringify({ refused, code } satisfies Refused));
       socket.close(CLOSED_REFUSED);
-      reject(new NotAdmittedError(refused, peer));
+      reject(new NotAdmittedError(refused, peer, expected));
     };
     const onClose = () => {
       end();
@@ -115,7 +121,9 @@ export function admit<Served extends { readonly promises: LogPromises }>(
           resolve(served);
         },
         (error) => {
-          if (!ended) refuse(error instanceof RefusalError ? error.code : 'handshake', messageOf(error));
+          if (ended) return;
+          const { code, expected } = error instanceof RefusalError ? error : { code: 'handshake' as const };
+          refuse(code, messageOf(error), hello?.name, expected);
         },
       );
     };

@@ -6,6 +6,8 @@ export interface Refusal {
   /** The name that it gave; nobody has checked it. */
   readonly peer: string | undefined;
   readonly reason: string;
+  /** Nobody has to do anything about it: it is said to those alone who look closely (`debug`). */
+  readonly expected?: boolean;
 }
 
 /** The same refusal is said again after this long. */
@@ -28,7 +30,8 @@ export class Refusals {
     this.#clock = clock;
   }
 
-  say(refusal: Refusal): void {
+  say({ expected = false, ...refusal }: Refusal): void {
+    const level = expected ? 'debug' : 'warn';
     const now = this.#clock.monotonicMs();
     const key = JSON.stringify([refusal.address, refusal.peer, refusal.reason]);
     const last = this.#said.get(key);
@@ -44,7 +47,7 @@ export class Refusals {
     const others = this.#unsaid;
     this.#unsaid = 0;
     this.#said.set(key, { untilMs: now + AGAIN_MS, unsaid: 0 });
-    this.#logger.warn(this.#event, {
+    this.#logger[level](this.#event, {
       ...refusal,
       ...(last?.unsaid ? { timesBefore: last.unsaid } : {}),
       ...(others > 0 ? { othersBefore: others } : {}),

@@ -158,6 +158,7 @@ export function serveLog(options: ServeLogOptions): LogServer {
               address,
               peer: error instanceof NotAdmittedError ? error.peer : undefined,
               reason: messageOf(error),
+              expected: error instanceof NotAdmittedError && error.expected,
             }),
         );
     });
