@@ -95,6 +95,7 @@ export async function greet(
   const [row] = await session.query(
     {
       // Whoever waits for a standby that applies already, goes on doing so; everything weaker than the disk is not enough.
+      // Compiling a plan takes 10 ms, and what is asked here reads a few rows, whatever the planner guesses of tables without statistics.
       text: `SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
         set_config('search_path', 'pg_catalog', false),
         set_config('lock_timeout', $1, false),
@@ -102,6 +103,7 @@ export async function greet(
         set_config('idle_in_transaction_session_timeout', $1, false),
         set_config('default_transaction_isolation', 'read committed', false),
         set_config('bytea_output', 'hex', false),
+        set_config('jit', 'off', false),
         set_config('tcp_keepalives_idle', '30', false),
         set_config('tcp_keepalives_interval', '10', false),
         set_config('tcp_keepalives_count', '3', false),

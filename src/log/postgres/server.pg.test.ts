@@ -205,7 +205,7 @@ describe('a node in front of PostgreSQL', { skip: postgresMissing }, () => {
     assert.deepEqual(texts(await take(log, at(2), 1)), ['third']);
   });
 
-  it('waits for the disk whatever the server’s default is, and says what it promises', async () => {
+  it('waits for the disk, and never for a plan to be compiled, whatever the server’s defaults are, and says what it promises', async () => {
     await admin(`ALTER DATABASE ${database} SET synchronous_commit = off`);
     const log = open(at127('test', database, '?application_name=looked-at'));
     await log.append(START, body('x'));
@@ -214,11 +214,11 @@ describe('a node in front of PostgreSQL', { skip: postgresMissing }, () => {
     const hidden = open(`${at127('test', database)}?schema=level`);
     await hidden.head();
     await admin(`CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        INSERT INTO public.levels VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$;
-      CREATE TABLE levels (level text);
+        INSERT INTO public.levels VALUES (current_setting('synchronous_commit'), current_setting('jit')); RETURN NULL; END $$;
+      CREATE TABLE levels (level text, jit text);
       CREATE TRIGGER note AFTER INSERT ON level.record EXECUTE FUNCTION note()`);
     await hidden.append(START, body('x'));
-    assert.deepEqual(await admin('SELECT DISTINCT level FROM levels'), [{ level: 'on' }]);
+    assert.deepEqual(await admin('SELECT DISTINCT level, jit FROM levels'), [{ level: 'on', jit: 'off' }]);
   });
 
   it('of several servers takes the primary, and finds it again', async () => {
