@@ -75,8 +75,16 @@ async function brokerReport(options: BrokerConnectionOptions): Promise<BrokerRep
 function reportText({ groups, problem, ...status }: BrokerReport): string {
   const lines = [brokersTable(status), ''];
   const { kind, place } = status.store;
-  const bytes = status.storeBytes === undefined ? '' : `, ${bytesText(status.storeBytes)}`;
-  lines.push(`  Store: ${kind} ${place}${bytes}${status.state === 'active' ? `; term ${status.term}` : ''}`, '');
+  const { bytes, disk, warning } = status.room;
+  const room = [
+    ...(bytes === undefined ? [] : [bytesText(bytes)]),
+    ...(disk === undefined ? [] : [`${bytesText(disk.freeBytes)} of ${bytesText(disk.totalBytes)} free`]),
+  ].map((text) => `, ${text}`);
+  lines.push(
+    `  Store: ${kind} ${place}${room.join('')}${status.state === 'active' ? `; term ${status.term}` : ''}`,
+    '',
+  );
+  if (warning !== undefined) lines.push(`  ${styled('yellow', capitalized(warning))}`, '');
   if (groups === undefined) lines.push(`  ${styled('red', problem ?? 'No broker is active.')}`);
   else if (groups.length === 0) lines.push('  No group yet: the first node that connects makes one.');
   else {
@@ -162,6 +170,10 @@ function groupText(group: GroupView): string {
 
 function pauseText({ since, by, reason }: NonNullable<GroupView['paused']>): string {
   return `nothing is appended for ${ageOf(since)} now; ${by}${reason ? `: ${reason}` : ''}`;
+}
+
+function capitalized(text: string): string {
+  return text.replace(/^./, (first) => first.toUpperCase());
 }
 
 /** `1.4 GB`: powers of 1024. */

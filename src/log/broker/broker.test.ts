@@ -1,6 +1,6 @@
 /** Brokers on a folder, in this process: turns, groups, pauses, and what clients see. */
 import assert from 'node:assert/strict';
-import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, afterEach, describe, it } from 'node:test';
 import { type Facts, UnavailableError, UserError } from '../../base/index.ts';
@@ -57,6 +57,25 @@ describe('brokers on one folder', () => {
     await assert.rejects(b.broker.groups(), new RegExp(`b waits: a at ws://127.0.0.1:${a.port} is active`));
     const lost = log([b.port], { connectionWaitMs: 300 });
     await assert.rejects(lost.head(), new RegExp(`b waits: a at ws://127.0.0.1:${a.port} is active`));
+  });
+
+  it('know how much the store takes and its disk has left', async () => {
+    const folder = newFolder();
+    const a = await broker(folder, 'a');
+    await isActive(a);
+    const room = async () => (await a.broker.status()).room;
+    await until(async () => (await room()).bytes !== undefined, 'a first look');
+    const before = (await room()).bytes!;
+    const blob = testBlob(3);
+    await log([a.port]).putBlob(blob.hash, blob);
+    await until(async () => (await room()).bytes! >= before + blob.size, 'the blob to be counted');
+    const { blocks, bsize } = statfsSync(folder);
+    const { disk } = await room();
+    assert.equal(disk!.totalBytes, blocks * bsize);
+    assert.ok(disk!.freeBytes > 0 && disk!.freeBytes <= disk!.totalBytes);
+    const b = await broker(folder, 'b');
+    await until(async () => (await b.broker.status()).room.disk !== undefined, 'the one that waits to look');
+    assert.equal((await b.broker.status()).room.bytes, undefined);
   });
 
   it('refuse nodes without a warning while they wait, but not those with a wrong secret', async () => {

@@ -13,6 +13,7 @@ import type { LogRecord } from '../change-log.ts';
 import { Wakeup } from '../wakeup.ts';
 import { type ClusterSecrets, type LogServer, RefusalError, serveLog } from '../websocket/index.ts';
 import { ServedGroup } from './group.ts';
+import { RoomWatch } from './room.ts';
 import type { BrokerStore, BrokerWord, HeardBroker, Term } from './store.ts';
 import type { Broker, BrokerPresence, BrokerState, BrokerStatus, GroupStatus } from './types.ts';
 
@@ -34,6 +35,8 @@ export interface BrokerOptions {
   readonly groupsMax?: number;
   /** How often it says that it is there, in milliseconds. Default: 500. */
   readonly beatMs?: number;
+  /** How often it looks how much room the store has, in milliseconds. Default: 30,000. */
+  readonly roomMs?: number;
   /** Milliseconds between signs of life on nodes' connections. Default: 5000. */
   readonly heartbeatMs?: number;
   readonly clock?: Clock;
@@ -41,6 +44,7 @@ export interface BrokerOptions {
 }
 
 const GROUPS_MAX = 100;
+const ROOM_MS = 30_000;
 const RECORD_BYTES_MAX = 32 * 1024 * 1024;
 /** A hand-over is over by then, one way or the other. */
 const HAND_OVER_MS = 15_000;
@@ -67,6 +71,7 @@ class LogBroker implements RunningBroker {
   readonly #startedAt: string;
   readonly #closing = new AbortController();
   readonly #running: Promise<unknown>;
+  readonly #room: RoomWatch;
   /** Something about the brokers has changed. */
   readonly #changed = new Wakeup();
   #state: BrokerState = 'starting';
@@ -94,7 +99,14 @@ class LogBroker implements RunningBroker {
       logger,
       log: { recordBytesMax: RECORD_BYTES_MAX, open: (group) => this.#openForNode(group) },
     });
-    this.#running = Promise.all([this.#keepMeeting(), this.#takeTurns()]);
+    this.#room = new RoomWatch({
+      bytes: async () => this.#active?.term.bytes(),
+      disk: () => store.disk(),
+      everyMs: options.roomMs ?? ROOM_MS,
+      clock,
+      logger,
+    });
+    this.#running = Promise.all([this.#keepMeeting(), this.#takeTurns(), this.#room.run(this.#closing.signal)]);
   }
 
   get logUrls(): readonly string[] {
@@ -125,7 +137,7 @@ class LogBroker implements RunningBroker {
       term: this.#lastTerm,
       reason: this.#meetFailure?.message ?? this.#reason,
       startedAt: this.#startedAt,
-      storeBytes: await this.#active?.term.bytes().catch(() => undefined),
+      room: this.#room.room,
       brokers,
     };
   }
@@ -233,6 +245,7 @@ class LogBroker implements RunningBroker {
     else {
       this.#become('active');
       this.#logger.info('broker-active', { term: term.number });
+      this.#room.lookSoon();
     }
     const lost = Promise.withResolvers<undefined>();
     const onLost = () => lost.resolve(undefined);

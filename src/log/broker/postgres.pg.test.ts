@@ -1,5 +1,6 @@
 /** Brokers on PostgreSQL: the contract, and in processes of their own. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
 import { adjacentPorts } from '../../../test/free-ports.ts';
@@ -22,6 +23,23 @@ describe('brokers in front of PostgreSQL', { skip: postgresMissing }, () => {
     newPlace,
     newPorts: () => adjacentPorts(2),
     fences: false,
+  });
+
+  it('know how much their tables take', async () => {
+    const a = await startBroker(await newPlace(), 'a');
+    const log = client([a.port]);
+    try {
+      await isActive(a);
+      const bytes = async () => (await a.broker.status()).room.bytes;
+      await until(async () => (await bytes()) !== undefined, 'a first look');
+      const before = (await bytes())!;
+      await log.append(START, randomBytes(1_000_000));
+      await until(async () => (await bytes())! >= before + 1_000_000, 'the record to be counted');
+      assert.equal((await a.broker.status()).room.disk, undefined);
+    } finally {
+      await log.close();
+      await a.stop();
+    }
   });
 
   it('whose session is ended by somebody else, another one goes on', async () => {

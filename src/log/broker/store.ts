@@ -1,5 +1,5 @@
 import type { ChangeLog } from '../change-log.ts';
-import type { BrokerPresence, GroupPause, StoreInfo } from './types.ts';
+import type { BrokerPresence, DiskRoom, GroupPause, StoreInfo } from './types.ts';
 
 /** What a broker says about itself to the others on its store. */
 export interface BrokerWord extends Omit<BrokerPresence, 'heardAt'> {
@@ -25,6 +25,8 @@ export interface BrokerStore {
   leave(name: string): Promise<void>;
   /** Waits until this broker is the active one; rejects with the signal's reason. It bears with a store that is away for a while. */
   lead(name: string, signal: AbortSignal): Promise<Term>;
+  /** Of the disk that it is on, where that is known. */
+  disk(): Promise<DiskRoom | undefined>;
   close(): Promise<void>;
 }
 

@@ -44,6 +44,7 @@ export async function startBroker(
     secret: SECRET,
     beatMs: 50,
     heartbeatMs: 100,
+    roomMs: 50,
     ...options,
   });
   return {

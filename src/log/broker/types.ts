@@ -10,6 +10,21 @@ export interface StoreInfo {
   readonly place: string;
 }
 
+/** How much room a store takes and has, where that is known. */
+export interface StoreRoom {
+  /** Bytes that the store takes. */
+  readonly bytes?: number;
+  readonly disk?: DiskRoom;
+  /** The disk is nearly full; in words. */
+  readonly warning?: string;
+}
+
+/** The disk that a store is on. */
+export interface DiskRoom {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
 /** A broker as the others on its store know it. */
 export interface BrokerPresence {
   /** Unique on the store. */
@@ -33,8 +48,8 @@ export interface BrokerStatus extends Omit<BrokerPresence, 'heardAt'> {
   /** Why it waits, or why it lost the active role last. */
   readonly reason?: string;
   readonly startedAt: string;
-  /** Bytes that the store takes, where that is known. */
-  readonly storeBytes?: number;
+  /** As of the last half minute. Only the active broker knows how much the store takes. */
+  readonly room: StoreRoom;
   /** All brokers on the store that were heard of in the last seconds, this one too, the active one first. */
   readonly brokers: readonly BrokerPresence[];
 }

@@ -312,11 +312,15 @@ describe('what is shown', () => {
   });
 
   test('metrics of broker, groups and nodes', async () => {
+    await until(async () => (await a.broker.status()).room.bytes !== undefined);
+    const { body: status } = await ask(a, 'GET', '/rest/broker');
     const { text, headers } = await ask(a, 'GET', '/metrics', { headers: {} });
     assert.match(headers.get('content-type') ?? '', /^text\/plain; ?version=0\.0\.4/);
     const label = `group="${GROUP}"`;
     for (const line of [
       'graticule_broker_active 1',
+      `graticule_broker_store_bytes ${status.room.bytes}`,
+      `graticule_broker_store_disk_bytes ${status.room.disk.totalBytes}`,
       'graticule_broker_state{state="active"} 1',
       'graticule_brokers{state="waiting"} 1',
       `graticule_broker_group_head{${label}} 5`,

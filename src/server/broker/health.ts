@@ -11,6 +11,8 @@ export interface BrokerHealth {
   readonly term?: number;
   /** Why it waits. */
   readonly reason?: string;
+  /** What somebody should look after soon. */
+  readonly warning?: string;
   /** Base URL of the console of the active broker, where that is known. */
   readonly active?: string;
 }
@@ -20,7 +22,7 @@ export interface BrokerHealth {
  * not to be restarted for waiting.
  */
 export function brokerHealth(
-  { name, state, since, term, reason, brokers }: BrokerStatus,
+  { name, state, since, term, reason, room, brokers }: BrokerStatus,
   stopping: boolean,
 ): { readonly ready: boolean; readonly active: boolean; readonly health: BrokerHealth } {
   const status = stopping || state === 'stopping' ? 'stopping' : state === 'starting' ? 'starting' : 'ready';
@@ -35,6 +37,7 @@ export function brokerHealth(
       since,
       ...(state === 'active' && { term }),
       ...(reason && { reason }),
+      ...(room.warning && { warning: room.warning }),
       ...(active && { active }),
     },
   };

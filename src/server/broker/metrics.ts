@@ -75,8 +75,12 @@ export function brokerMetrics(
     'When the state began, since 1970.',
     Date.parse(status.since) / 1000,
   );
-  if (status.storeBytes !== undefined)
-    out.gauge('graticule_broker_store_bytes', 'Bytes that the store takes.', status.storeBytes);
+  const { bytes, disk } = status.room;
+  if (bytes !== undefined) out.gauge('graticule_broker_store_bytes', 'Bytes that the store takes.', bytes);
+  if (disk !== undefined) {
+    out.gauge('graticule_broker_store_disk_free_bytes', 'Bytes that are left on its disk.', disk.freeBytes);
+    out.gauge('graticule_broker_store_disk_bytes', 'Bytes of its disk.', disk.totalBytes);
+  }
   out.family('graticule_brokers', 'gauge', 'Brokers on this store that were heard of in the last seconds, by state.');
   for (const state of STATES)
     out.sample('graticule_brokers', { state }, status.brokers.filter((broker) => broker.state === state).length);

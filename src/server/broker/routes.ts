@@ -62,7 +62,8 @@ export const consoleRoutes: readonly ConsoleRoute[] = [
     ...json,
     method: 'GET',
     path: '/broker',
-    summary: 'Shows this broker, its store, and the other brokers on it; a waiting one answers as well',
+    summary:
+      'Shows this broker, its store (room: what it takes, what its disk has left), and the other brokers on it; a waiting one answers as well',
     handle: (x) => x.broker.status(),
   },
   {

@@ -5,6 +5,7 @@ import { SignIn } from '../SignIn.tsx';
 import { ask, type BrokerStatus, type GroupStatus } from './api.ts';
 import { Brokers, STATE_COLORS } from './Brokers.tsx';
 import { type Action, Confirm } from './Confirm.tsx';
+import { sentence } from './format.ts';
 import { GroupPanel } from './GroupPanel.tsx';
 import { type Console, useConsole } from './polling.ts';
 
@@ -195,7 +196,7 @@ function Lost({ reason, status }: { reason: string; status: BrokerStatus }) {
   const others = status.brokers.filter(({ name }) => name !== status.name);
   return (
     <Alert color="red" title="Nothing new from this broker" role="alert">
-      {reason.replace(/^./, (first) => first.toUpperCase())}. What you see is from before; the page goes on asking.
+      {sentence(reason)} What you see is from before; the page goes on asking.
       {others.map(({ name, url, state }) => (
         <div key={name}>
           {state === 'waiting' ? `${name} waited, and may have taken over: ` : `${name} was ${state}: `}

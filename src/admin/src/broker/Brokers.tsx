@@ -1,7 +1,7 @@
-import { Anchor, Badge, Button, Card, CopyButton, Group, SimpleGrid, Text, Tooltip } from '@mantine/core';
+import { Alert, Anchor, Badge, Button, Card, CopyButton, Group, SimpleGrid, Text, Tooltip } from '@mantine/core';
 import { ask, type BrokerPresence, type BrokerState, type BrokerStatus } from './api.ts';
 import { type Action, shellWord } from './Confirm.tsx';
-import { ageText, bytesText } from './format.ts';
+import { ageText, bytesText, sentence } from './format.ts';
 
 export const STATE_COLORS: Readonly<Record<BrokerState, string>> = {
   active: 'teal',
@@ -17,6 +17,7 @@ const STORES: Readonly<Record<BrokerStatus['store']['kind'], string>> = {
 
 /** All brokers on the store, the active one first; and the store. */
 export function Brokers({ status, act }: { status: BrokerStatus; act(action: Action): void }) {
+  const { bytes, disk, warning } = status.room;
   const waiting = status.brokers.filter(({ state }) => state === 'waiting');
   return (
     <section aria-label="Brokers">
@@ -51,9 +52,15 @@ export function Brokers({ status, act }: { status: BrokerStatus; act(action: Act
           </Text>
           <Text size="xs" c="dimmed" mt={6}>
             {STORES[status.store.kind]}
-            {status.storeBytes !== undefined && ` · ${bytesText(status.storeBytes)}`}
+            {bytes !== undefined && ` · ${bytesText(bytes)}`}
+            {disk && ` · ${bytesText(disk.freeBytes)} of ${bytesText(disk.totalBytes)} free`}
             {status.brokers.length === 1 && ' · no other broker is there to take over'}
           </Text>
+          {warning && (
+            <Alert color="orange" role="alert" p="xs" mt={6}>
+              {sentence(warning)}
+            </Alert>
+          )}
         </Card>
       </SimpleGrid>
     </section>

@@ -18,7 +18,11 @@ export interface BrokerStatus extends BrokerPresence {
   readonly term: number;
   readonly reason?: string;
   readonly startedAt: string;
-  readonly storeBytes?: number;
+  readonly room: {
+    readonly bytes?: number;
+    readonly disk?: { readonly freeBytes: number; readonly totalBytes: number };
+    readonly warning?: string;
+  };
   readonly brokers: readonly BrokerPresence[];
 }
 

@@ -10,6 +10,11 @@ export function bytesText(bytes: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toPrecision(2)} ${units[unit]}`;
 }
 
+/** A text of the broker's, as a sentence. */
+export function sentence(text: string): string {
+  return `${text.replace(/^./, (first) => first.toUpperCase())}.`;
+}
+
 export function countText(count: number): string {
   return count.toLocaleString('en');
 }

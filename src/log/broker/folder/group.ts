@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Clock, UnavailableError } from '../../../base/index.ts';
 import { orMissing } from '../../embedded/files.ts';
 import { openFolderLog } from '../../embedded/index.ts';
 import type { StoredGroup } from '../store.ts';
 import type { GroupPause } from '../types.ts';
+import { bytesBelow } from './size.ts';
 import { goesOn } from './token.ts';
 import type { SegmentWorkerData } from './worker.ts';
 
@@ -61,12 +62,6 @@ export async function openFolderGroup(options: FolderGroupOptions): Promise<Stor
       }
       paused = pause;
     },
-    recordBytes: () => bytesIn(records),
+    recordBytes: () => bytesBelow(records),
   };
-}
-
-async function bytesIn(folder: string): Promise<number> {
-  let bytes = 0;
-  for (const name of await readdir(folder)) bytes += (await orMissing(stat(path.join(folder, name))))?.size ?? 0;
-  return bytes;
 }

@@ -5,10 +5,11 @@ import { type Clock, type Logger, messageOf, UnavailableError, UserError } from 
 import { orMissing } from '../../embedded/files.ts';
 import { fileName } from '../names.ts';
 import type { BrokerStore, BrokerWord, HeardBroker, StoredGroup, Term } from '../store.ts';
-import type { StoreInfo } from '../types.ts';
+import type { DiskRoom, StoreInfo } from '../types.ts';
 import { openFolderGroup } from './group.ts';
 import { Presence } from './presence.ts';
 import { machineId, ProcessLock } from './process-lock.ts';
+import { bytesBelow, diskOf } from './size.ts';
 import { goesOn, parseToken, Tokens, type TokenText } from './token.ts';
 
 export interface FolderStoreOptions {
@@ -116,6 +117,10 @@ class FolderStore implements BrokerStore {
     }
   }
 
+  disk(): Promise<DiskRoom | undefined> {
+    return diskOf(this.#options.folder);
+  }
+
   async close(): Promise<void> {}
 
   /** Whether a term is over, so that this broker may begin the next one. */
@@ -215,8 +220,8 @@ class FolderTerm implements Term {
     return opened;
   }
 
-  async bytes(): Promise<number | undefined> {
-    return undefined;
+  bytes(): Promise<number | undefined> {
+    return bytesBelow(this.#parts.folder);
   }
 
   async end(to?: string): Promise<void> {

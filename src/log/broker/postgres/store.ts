@@ -119,6 +119,9 @@ class PostgresStore implements BrokerStore {
     throw signal.reason;
   }
 
+  /** A database does not tell. */
+  async disk(): Promise<undefined> {}
+
   async close(): Promise<void> {
     this.#sessions.close();
   }
@@ -233,7 +236,14 @@ class PostgresTerm implements Term {
   }
 
   async bytes(): Promise<number | undefined> {
-    return undefined;
+    const schemas = [SCHEMA, ...(await this.groups()).map(schemaOfGroup)];
+    const [row] = await this.#parts.sessions.ask({
+      text: `SELECT sum(pg_total_relation_size(table_.oid)) AS bytes
+        FROM pg_class table_ JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = ANY($1) AND relkind = 'r'`,
+      values: [schemas],
+    });
+    return row?.bytes == null ? undefined : Number(row.bytes);
   }
 
   async end(to?: string): Promise<void> {
