@@ -33,6 +33,11 @@ export class LogInUseError extends UnavailableError {
   }
 }
 
+/** Whether this may pass by itself: the log could not be reached, or the connection to it was lost. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof UnavailableError && error.code === 'log-unreachable';
+}
+
 /** The bytes are not those that the hash names. Nothing was stored. */
 export class BlobMismatchError extends Error {
   readonly expected: ContentHash;

@@ -1,5 +1,5 @@
-import { systemClock, UnavailableError } from '../base/index.ts';
-import { LogClosedError } from './errors.ts';
+import { systemClock } from '../base/index.ts';
+import { isUnreachable, LogClosedError } from './errors.ts';
 
 /** A transfer that breaks off is continued, and given up when nothing has come through for so long. */
 const PATIENCE_MS = 20_000;
@@ -24,8 +24,7 @@ export class Patience {
   /** Waits a little before the next try. @throws the error, when another try is of no use */
   async bear(error: unknown): Promise<void> {
     if (this.#closing.aborted) throw new LogClosedError();
-    const mayPass = error instanceof UnavailableError && error.code === 'log-unreachable';
-    if (!mayPass || performance.now() > this.#untilMs) throw error;
+    if (!isUnreachable(error) || performance.now() > this.#untilMs) throw error;
     await systemClock.sleep(this.#pauseMs, this.#closing).catch(() => {});
     this.#pauseMs = Math.min(2 * this.#pauseMs, RETRY_MS.most);
   }

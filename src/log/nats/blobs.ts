@@ -15,7 +15,7 @@ import {
   PartWriter,
   partBytesOn,
 } from './bodies.ts';
-import type { Channel } from './channel.ts';
+import type { NatsChannel } from './channel.ts';
 import type { Link } from './link.ts';
 import { type BodyName, lastWord, type Names } from './names.ts';
 import { pull } from './pull.ts';
@@ -43,7 +43,7 @@ interface Found {
  * comes first, and the other sees it. A removed blob leaves such a message for a day.
  */
 export class Blobs {
-  readonly #channel: Channel;
+  readonly #channel: NatsChannel;
   readonly #streams: Streams;
   readonly #names: Names;
   readonly #bodies: Bodies;
@@ -51,7 +51,7 @@ export class Blobs {
   /** The hash of what has been stored of uploads that broke off, so that it need not be read again. */
   readonly #digests = new Map<BodyName, { readonly bytes: number; readonly digest: Hash }>();
 
-  constructor(channel: Channel, streams: Streams, names: Names, bodies: Bodies, heartbeatMs: number) {
+  constructor(channel: NatsChannel, streams: Streams, names: Names, bodies: Bodies, heartbeatMs: number) {
     this.#channel = channel;
     this.#streams = streams;
     this.#names = names;

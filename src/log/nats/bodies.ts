@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { systemClock, UnavailableError } from '../../base/index.ts';
 import { LogClosedError } from '../errors.ts';
 import { Patience } from '../patience.ts';
-import type { Channel } from './channel.ts';
+import type { NatsChannel } from './channel.ts';
 import type { Link } from './link.ts';
 import { type BodyName, lastWord, type Names } from './names.ts';
 import { pull } from './pull.ts';
@@ -48,12 +48,12 @@ export function newBodyName(owner: string): BodyName {
 
 /** Bytes of any length in the stream of bodies, as numbered parts. A part is written once and never changed. */
 export class Bodies {
-  readonly #channel: Channel;
+  readonly #channel: NatsChannel;
   readonly #streams: Streams;
   readonly #names: Names;
   readonly #heartbeatMs: number;
 
-  constructor(channel: Channel, streams: Streams, names: Names, heartbeatMs: number) {
+  constructor(channel: NatsChannel, streams: Streams, names: Names, heartbeatMs: number) {
     this.#channel = channel;
     this.#streams = streams;
     this.#names = names;

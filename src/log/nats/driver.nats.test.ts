@@ -18,7 +18,7 @@ import { TcpProxy } from '../contract/proxy.ts';
 import { at, body, digestOf, fill, range, status, take, testBlob, text, until } from '../contract/testing.ts';
 import { LogRefusedError, openNatsLog } from '../index.ts';
 import { Bodies } from './bodies.ts';
-import { Channel } from './channel.ts';
+import { natsChannel } from './channel.ts';
 import { Link } from './link.ts';
 import { namesOf } from './names.ts';
 import { Streams } from './streams.ts';
@@ -227,7 +227,7 @@ describe('a log on NATS', { skip: natsMissing }, () => {
     const closing = new AbortController();
     const place = parseNatsUrl(nats.url);
     const { silentLogger } = await import('../../base/index.ts');
-    const channel = new Channel(
+    const channel = natsChannel(
       { ...silent, place, name: 'tidying', logger: silentLogger, connectionWaitMs: 1000 },
       closing.signal,
     );

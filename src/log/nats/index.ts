@@ -18,7 +18,7 @@ import { PeerList } from '../peers.ts';
 import { DEFAULT_GROUP, type TlsIdentity } from '../websocket/index.ts';
 import { Blobs } from './blobs.ts';
 import { Bodies } from './bodies.ts';
-import { Channel } from './channel.ts';
+import { type NatsChannel, natsChannel } from './channel.ts';
 import type { Link } from './link.ts';
 import { type Names, namesOf } from './names.ts';
 import { Records } from './records.ts';
@@ -72,8 +72,8 @@ class NatsLog implements ChangeLog {
   readonly #closing = new AbortController();
   readonly #streams: Streams;
   readonly #names: Names;
-  readonly #calls: Channel;
-  readonly #transfers: Channel;
+  readonly #calls: NatsChannel;
+  readonly #transfers: NatsChannel;
   readonly #bodies: Bodies;
   readonly #records: Records;
   readonly #blobs: Blobs;
@@ -94,9 +94,9 @@ class NatsLog implements ChangeLog {
     this.#names = namesOf(group);
     this.#peers = new PeerList(systemClock, options.peerTtlMs);
     const common = { place, tls, timeoutMs: answerWaitMs, heartbeatMs, connectionWaitMs };
-    this.#calls = new Channel({ ...common, name, logger, prepare: (link) => this.#prepare(link, place) }, signal);
+    this.#calls = natsChannel({ ...common, name, logger, prepare: (link) => this.#prepare(link, place) }, signal);
     // Large bodies have a connection to themselves, so that nothing small waits behind them.
-    this.#transfers = new Channel({ ...common, name: `${name} (bodies)`, logger: silentLogger }, signal);
+    this.#transfers = natsChannel({ ...common, name: `${name} (bodies)`, logger: silentLogger }, signal);
     this.#bodies = new Bodies(this.#transfers, this.#streams, this.#names, heartbeatMs);
     const records = { heartbeatMs, appendWaitMs, leaderWaitMs: connectionWaitMs };
     this.#records = new Records(this.#calls, this.#streams, this.#names, this.#bodies, records);

@@ -53,7 +53,8 @@ export class Link {
   readonly clustered: boolean;
   /** Of the server. */
   readonly version: string;
-  readonly ended: Promise<void>;
+  /** Resolves with the reason. */
+  readonly ended: Promise<Error>;
   readonly #mourners = new Set<() => void>();
   readonly #connection: NatsConnection;
   readonly #timeoutMs: number;
@@ -63,7 +64,7 @@ export class Link {
   #open = true;
   #failure: Error;
   #probing = false;
-  #end!: () => void;
+  #end!: (why: Error) => void;
 
   private constructor(connection: NatsConnection, options: LinkOptions) {
     const info = connection.info!;
@@ -213,7 +214,7 @@ export class Link {
     for (const id of [...this.#calls.keys()]) this.#settle(id, failure);
     void this.#connection.close().catch(() => {});
     for (const step of this.#mourners) step();
-    this.#end();
+    this.#end(failure);
   }
 
   #settle(id: string, answer: Msg | Error): void {

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { systemClock, UnavailableError, UncertainError } from '../../base/index.ts';
 import { type Position, START } from '../../tree/index.ts';
 import { type Appended, type HeadMoved, type LogRecord, TrimmedError } from '../change-log.ts';
-import { LogClosedError } from '../errors.ts';
+import { isUnreachable, LogClosedError } from '../errors.ts';
 import { type Bodies, type Body, newBodyName, nobody, PartWriter, partBytesOn } from './bodies.ts';
-import { type Channel, isUnreachable } from './channel.ts';
+import type { NatsChannel } from './channel.ts';
 import type { Link } from './link.ts';
 import type { BodyName, Names } from './names.ts';
 import { type Pulled, pull } from './pull.ts';
@@ -26,7 +26,7 @@ export interface RecordsOptions {
 
 /** The records: messages of one stream, whose sequence numbers are the positions. */
 export class Records {
-  readonly #channel: Channel;
+  readonly #channel: NatsChannel;
   readonly #streams: Streams;
   readonly #names: Names;
   readonly #bodies: Bodies;
@@ -34,7 +34,7 @@ export class Records {
   /** Resolves when the appends before have been sent. */
   #sent: Promise<unknown> | undefined;
 
-  constructor(channel: Channel, streams: Streams, names: Names, bodies: Bodies, options: RecordsOptions) {
+  constructor(channel: NatsChannel, streams: Streams, names: Names, bodies: Bodies, options: RecordsOptions) {
     this.#channel = channel;
     this.#streams = streams;
     this.#names = names;

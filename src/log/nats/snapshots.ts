@@ -4,19 +4,19 @@ import type { Position } from '../../tree/index.ts';
 import type { SnapshotBody, SnapshotInfo } from '../change-log.ts';
 import { LogClosedError } from '../errors.ts';
 import { type Bodies, type Body, newBodyName, nobody, PartWriter, partBytesOn } from './bodies.ts';
-import type { Channel } from './channel.ts';
+import type { NatsChannel } from './channel.ts';
 import type { Link } from './link.ts';
 import { lastWord, type Names } from './names.ts';
 import type { StoredMessage, Streams } from './streams.ts';
 
 /** Snapshots: as for blobs, a message for each says that it is whole, and which parts are its bytes. */
 export class Snapshots {
-  readonly #channel: Channel;
+  readonly #channel: NatsChannel;
   readonly #streams: Streams;
   readonly #names: Names;
   readonly #bodies: Bodies;
 
-  constructor(channel: Channel, streams: Streams, names: Names, bodies: Bodies) {
+  constructor(channel: NatsChannel, streams: Streams, names: Names, bodies: Bodies) {
     this.#channel = channel;
     this.#streams = streams;
     this.#names = names;

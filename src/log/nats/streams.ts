@@ -1,6 +1,5 @@
 import { type Logger, UnavailableError } from '../../base/index.ts';
-import { LogRefusedError } from '../errors.ts';
-import { isUnreachable } from './channel.ts';
+import { isUnreachable, LogRefusedError } from '../errors.ts';
 import type { Link, Msg } from './link.ts';
 import type { Names } from './names.ts';
 import type { NatsPlace } from './url.ts';

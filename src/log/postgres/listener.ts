@@ -1,12 +1,11 @@
 import { type Logger, messageOf, systemClock } from '../../base/index.ts';
 import type { Position } from '../../tree/index.ts';
+import { backOffMs } from '../backoff.ts';
 import { LogRefusedError } from '../errors.ts';
 import { headSql } from './appender.ts';
 import type { Tables } from './schema.ts';
 import type { Session } from './session.ts';
 import type { Sessions } from './sessions.ts';
-
-const RETRY_MS = { first: 50, most: 2000, refused: 10_000 };
 
 export interface ListenerOptions {
   readonly sessions: Sessions;
@@ -31,7 +30,7 @@ export async function listen(options: ListenerOptions): Promise<void> {
   const { sessions, logger, place, closing } = options;
   let trouble: string | undefined;
   for (let failures = 0; !closing.aborted; ) {
-    let refused = false;
+    let last: unknown;
     try {
       const session = await sessions.open();
       try {
@@ -45,16 +44,14 @@ export async function listen(options: ListenerOptions): Promise<void> {
       }
     } catch (error) {
       if (closing.aborted) return;
-      const explained = sessions.explain(error);
-      refused = explained instanceof LogRefusedError;
-      const text = messageOf(explained);
+      last = sessions.explain(error);
+      const text = messageOf(last);
+      const event = last instanceof LogRefusedError ? 'log-refused' : 'log-unreachable';
       // Said once, not at every attempt.
-      if (text !== trouble) logger.warn(refused ? 'log-refused' : 'log-unreachable', { log: place, error: text });
+      if (text !== trouble) logger.warn(event, { log: place, error: text });
       trouble = text;
     }
-    failures++;
-    const pauseMs = Math.min(RETRY_MS.first * 2 ** (failures - 1), RETRY_MS.most) * (0.5 + Math.random() / 2);
-    await systemClock.sleep(refused ? RETRY_MS.refused : pauseMs, closing).catch(() => {});
+    await systemClock.sleep(backOffMs(++failures, last), closing).catch(() => {});
   }
 }
 

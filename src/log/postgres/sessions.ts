@@ -1,4 +1,5 @@
 import { type Logger, messageOf, UnavailableError } from '../../base/index.ts';
+import { backOffMs } from '../backoff.ts';
 import { LogClosedError, LogRefusedError } from '../errors.ts';
 import { type Circumstances, explained, isDefinite, LostError } from './failures.ts';
 import { type Row, Session, type Statement } from './session.ts';
@@ -19,7 +20,7 @@ export interface SessionsOptions {
   readonly answerWaitMs: number;
 }
 
-const RETRY_MS = { first: 50, most: 1000, refused: 10_000 };
+const RETRY_MS_MAX = 1000;
 /** A session that nobody has needed for so long is closed; one is kept. */
 const IDLE_MS = 60_000;
 
@@ -161,13 +162,12 @@ export class Sessions {
     this.#failure = failure;
     if (failure instanceof LogRefusedError) this.#refuseAll(failure);
     if (this.#retry !== undefined) return;
-    const pauseMs = Math.min(RETRY_MS.first * 2 ** this.#failures++, RETRY_MS.most) * (0.5 + Math.random() / 2);
     this.#retry = setTimeout(
       () => {
         this.#retry = undefined;
         this.#grow();
       },
-      failure instanceof LogRefusedError ? RETRY_MS.refused : pauseMs,
+      backOffMs(++this.#failures, failure, RETRY_MS_MAX),
     );
     this.#retry.unref();
   }

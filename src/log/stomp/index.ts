@@ -16,6 +16,7 @@ import type {
   SnapshotBody,
   SnapshotInfo,
 } from '../change-log.ts';
+import { noConnection } from '../channel.ts';
 import { checkBlobBytes, checkRecordBytes, LogClosedError, LogRefusedError, trimTarget } from '../errors.ts';
 import { Wakeup } from '../wakeup.ts';
 import {
@@ -27,7 +28,7 @@ import {
   type TlsIdentity,
 } from '../websocket/index.ts';
 import { Bodies } from './bodies.ts';
-import { Channel, unreachable } from './channel.ts';
+import { type StompChannel, stompChannel } from './channel.ts';
 import { Copy } from './copy.ts';
 import { type Entry, pack } from './entries.ts';
 import { Follower } from './follower.ts';
@@ -124,9 +125,9 @@ class StompLog implements ChangeLog {
   readonly #bodies: Bodies;
   readonly #service: LogServer | undefined;
   /** For what this node proposes, and asks; for its queue; and for what it decides, when it is its turn. */
-  readonly #calls: Channel;
-  readonly #reading: Channel;
-  readonly #deciding: Channel;
+  readonly #calls: StompChannel;
+  readonly #reading: StompChannel;
+  readonly #deciding: StompChannel;
   readonly #changed = new Wakeup();
   readonly #background = new Set<Promise<unknown>>();
   /** The connection on which the copy has been found to be complete. */
@@ -200,8 +201,8 @@ class StompLog implements ChangeLog {
       this.#service = serveLog({ server, log: served, secret, group, requireClientCertificate, logger, heartbeatMs });
     }
     const common = { place, tls, timeoutMs: answerWaitMs, heartbeatMs, connectionWaitMs };
-    this.#calls = new Channel({ ...common, logger, prepare: (link) => this.#prepareCalls(link) }, signal);
-    this.#reading = new Channel(
+    this.#calls = stompChannel({ ...common, logger, prepare: (link) => this.#prepareCalls(link) }, signal);
+    this.#reading = stompChannel(
       {
         ...common,
         logger: silentLogger,
@@ -210,7 +211,7 @@ class StompLog implements ChangeLog {
       },
       signal,
     );
-    this.#deciding = new Channel(
+    this.#deciding = stompChannel(
       {
         ...common,
         logger: silentLogger,
@@ -401,7 +402,7 @@ class StompLog implements ChangeLog {
 
   #whyNotReady(): Error {
     const lost = this.#calls.link === undefined ? this.#calls.failure : undefined;
-    return unreachable(
+    return noConnection(
       lost ??
         this.#presence.conflict ??
         this.#follower.trouble ??
@@ -419,7 +420,7 @@ class StompLog implements ChangeLog {
       const why = this.#sequencer.trouble;
       if (why === undefined) throw error;
       if (error instanceof UncertainError) throw new UncertainError(`${error.message}: ${why.message}`, { cause: why });
-      throw error instanceof UnavailableError ? unreachable(why) : error;
+      throw error instanceof UnavailableError ? noConnection(why) : error;
     }
   }
 

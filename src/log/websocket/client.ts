@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { type Logger, messageOf, silentLogger, systemClock, UnavailableError } from '../../base/index.ts';
+import { type Logger, silentLogger, systemClock, UnavailableError } from '../../base/index.ts';
 import type { ContentHash, Position } from '../../tree/index.ts';
 import type {
   Appended,
@@ -13,8 +13,8 @@ import type {
   SnapshotBody,
   SnapshotInfo,
 } from '../change-log.ts';
-import { checkBlobBytes, checkRecordBytes, LogClosedError, LogRefusedError } from '../errors.ts';
-import { Wakeup } from '../wakeup.ts';
+import { Channel } from '../channel.ts';
+import { checkBlobBytes, checkRecordBytes, LogClosedError } from '../errors.ts';
 import type { TlsIdentity } from './certificates.ts';
 import { connect, LOG_WAITS } from './connect.ts';
 import { Connection } from './connection.ts';
@@ -53,10 +53,11 @@ export interface WebSocketLogOptions {
   readonly heartbeatMs?: number;
 }
 
-/** `taking`: one of several servers is about to have the log. */
+const ANSWER_WAIT_MS = 5000;
 /** Another server that does not answer is not waited for longer, while one is about to have the log. */
-const HANDSHAKE_TAKING_MS = 1000;
-const RETRY_MS = { first: 50, most: 2000, taking: 200, refused: 10_000 };
+const HANDSHAKE_SOON_MS = 1000;
+/** A reader that a server could not serve tries again after so long. */
+const START_OVER_MS = 50;
 /** Until the first server has said what it promises. */
 const ASSUMED: LogPromises = { durability: 'memory', recordBytesMax: 32 * 1024 * 1024, blobBytesMax: 64 * 1024 ** 3 };
 
@@ -74,29 +75,31 @@ export function openWebSocketLog(options: WebSocketLogOptions): ChangeLog {
 }
 
 class WebSocketLog implements ChangeLog {
-  readonly #finder: LogFinder;
   readonly #options: WebSocketLogOptions;
-  readonly #logger: Logger;
   readonly #closing = new AbortController();
-  readonly #changed = new Wakeup();
-  readonly #running: Promise<void>;
+  readonly #channel: Channel<Connection>;
   readonly #transfers: Transfers;
-  #connection: Connection | undefined;
   #promises = ASSUMED;
-  /** Why there is no connection. */
-  #failure: Error | undefined;
-  /** In this round, a server said that it waits to have the log. */
-  #taking = false;
 
   constructor(finder: LogFinder, options: WebSocketLogOptions) {
-    this.#finder = finder;
+    const { connectionWaitMs = 2000, answerWaitMs = ANSWER_WAIT_MS, logger = silentLogger } = options;
+    const { signal } = this.#closing;
     this.#options = options;
-    this.#logger = options.logger ?? silentLogger;
+    const servers = () => {
+      const urls = finder.urls();
+      if (urls.length === 0) throw new UnavailableError('log-unreachable', finder.whyNone());
+      return urls.map((url) => ({
+        facts: { url },
+        open: (_signal: AbortSignal, soon: boolean) => this.#open(url, soon),
+      }));
+    };
+    // What was lost may be gone for long, and another one have the log by now.
+    this.#channel = new Channel({ servers, afterLoss: 'next', isSoon, connectionWaitMs, logger }, signal);
     this.#transfers = new Transfers(async () => {
-      const { url } = await this.#connected();
-      return (await this.#connect(url, 'transfer')).socket;
-    }, this.#closing.signal);
-    this.#running = this.#stayConnected();
+      const { url } = await this.#channel.connected();
+      return (await this.#connect(url, 'transfer', answerWaitMs)).socket;
+    }, signal);
+    this.#channel.start();
   }
 
   get promises(): LogPromises {
@@ -105,7 +108,7 @@ class WebSocketLog implements ChangeLog {
 
   async append(after: Position, body: Uint8Array): Promise<Appended | HeadMoved> {
     checkRecordBytes(body, this.#promises.recordBytesMax);
-    const connection = await this.#connected();
+    const connection = await this.#channel.connected();
     const timeoutMs = this.#options.appendWaitMs ?? 15_000;
     const reply = await connection.call((id) => ({ kind: 'append', id, after, body }), { timeoutMs, uncertain: true });
     if (reply.kind === 'appended') return { kind: 'appended', position: reply.position };
@@ -117,7 +120,7 @@ class WebSocketLog implements ChangeLog {
     let at = after;
     const either = AbortSignal.any([signal, this.#closing.signal]);
     for (;;) {
-      const connection = await this.#nextConnection(either);
+      const connection = await this.#channel.next(either);
       if (signal.aborted) return;
       if (connection === undefined) throw new LogClosedError();
       const from = at;
@@ -195,7 +198,7 @@ class WebSocketLog implements ChangeLog {
   async *peers(signal: AbortSignal): AsyncIterableIterator<readonly NodeStatus[]> {
     const either = AbortSignal.any([signal, this.#closing.signal]);
     for (;;) {
-      const connection = await this.#nextConnection(either);
+      const connection = await this.#channel.next(either);
       if (signal.aborted) return;
       if (connection === undefined) throw new LogClosedError();
       try {
@@ -211,9 +214,7 @@ class WebSocketLog implements ChangeLog {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#connection?.terminate();
-    this.#changed.wake();
-    await this.#running;
+    await this.#channel.closed();
   }
 
   async #position(request: (id: number) => Request): Promise<Position> {
@@ -223,95 +224,26 @@ class WebSocketLog implements ChangeLog {
   }
 
   async #call(request: (id: number) => Request): Promise<Reply> {
-    return (await this.#connected()).call(request, { timeoutMs: this.#options.answerWaitMs ?? 5000 });
-  }
-
-  /** The connection, waiting for it a little. @throws UnavailableError  why there is none */
-  async #connected(): Promise<Connection> {
-    const deadlineMs = performance.now() + (this.#options.connectionWaitMs ?? 2000);
-    for (;;) {
-      if (this.#closing.signal.aborted) throw new LogClosedError();
-      if (this.#connection?.open) return this.#connection;
-      if (this.#failure instanceof LogRefusedError) throw this.#failure;
-      const leftMs = deadlineMs - performance.now();
-      if (leftMs <= 0)
-        throw new UnavailableError(
-          'log-unreachable',
-          `the log cannot be reached: ${this.#failure?.message ?? 'no connection yet'}`,
-          {
-            cause: this.#failure,
-          },
-        );
-      await this.#changed.wait(AbortSignal.timeout(Math.ceil(leftMs)));
-    }
-  }
-
-  /** The connection, waiting for it as long as it takes; undefined when the signal is aborted first. */
-  async #nextConnection(signal: AbortSignal): Promise<Connection | undefined> {
-    while (!signal.aborted) {
-      if (this.#connection?.open) return this.#connection;
-      await this.#changed.wait(signal);
-    }
-    return undefined;
+    return (await this.#channel.connected()).call(request, { timeoutMs: this.#options.answerWaitMs ?? ANSWER_WAIT_MS });
   }
 
   /** After a server that is connected could not read, readers try again on a new connection. @throws what another try does not change */
   async #startOver(connection: Connection, error: unknown): Promise<void> {
     if (!(error instanceof UnavailableError)) throw error;
     connection.terminate();
-    await systemClock.sleep(RETRY_MS.first, this.#closing.signal).catch(() => {});
+    await systemClock.sleep(START_OVER_MS, this.#closing.signal).catch(() => {});
   }
 
-  async #stayConnected(): Promise<void> {
-    const { signal } = this.#closing;
-    for (let next = 0, failures = 0; !signal.aborted; ) {
-      const urls = this.#finder.urls();
-      const url = urls[next % urls.length];
-      try {
-        if (url === undefined) throw new UnavailableError('log-unreachable', this.#finder.whyNone());
-        const connected = await this.#connect(url, 'calls');
-        const connection = new Connection(connected, url, this.#options.heartbeatMs ?? 2000);
-        failures = 0;
-        this.#taking = false;
-        this.#connection = connection;
-        this.#promises = connected.promises;
-        this.#failure = undefined;
-        this.#logger.info('log-connected', { url });
-        this.#changed.wake();
-        await connection.ended;
-        this.#connection = undefined;
-        if (signal.aborted) return;
-        this.#failure = new UnavailableError('log-unreachable', `${url}: the connection was lost`);
-        this.#logger.warn('log-connection-lost', { url });
-        // It may be gone for long, and another one have the log by now.
-        next++;
-      } catch (error) {
-        if (signal.aborted) return;
-        // Said once, not at every attempt.
-        if (this.#failure?.message !== messageOf(error))
-          this.#logger.warn('log-unreachable', { url, error: messageOf(error) });
-        this.#failure = error as Error;
-        this.#changed.wake();
-        this.#taking = isWaiting(error) || (this.#taking && failures % urls.length > 0);
-        next++;
-        failures++;
-        await systemClock.sleep(this.#pauseMs(failures, urls.length), signal).catch(() => {});
-      }
-    }
+  async #open(url: string, soon: boolean): Promise<Connection> {
+    const { answerWaitMs = ANSWER_WAIT_MS, heartbeatMs = 2000 } = this.#options;
+    const timeoutMs = soon ? Math.min(answerWaitMs, HANDSHAKE_SOON_MS) : answerWaitMs;
+    const connection = new Connection(await this.#connect(url, 'calls', timeoutMs), url, heartbeatMs);
+    this.#promises = connection.promises;
+    return connection;
   }
 
-  /** The other servers are tried at once; after all have failed, there is a growing pause, of uneven length for each node. */
-  #pauseMs(failures: number, servers: number): number {
-    if (failures % servers > 0) return 0;
-    if (this.#failure instanceof LogRefusedError) return RETRY_MS.refused;
-    const rounds = failures / Math.max(1, servers);
-    const most = this.#taking ? RETRY_MS.taking : RETRY_MS.most;
-    return Math.min(RETRY_MS.first * 2 ** (rounds - 1), most) * (0.5 + Math.random() / 2);
-  }
-
-  #connect(url: string, purpose: 'calls' | 'transfer') {
-    const { secret, group = DEFAULT_GROUP, tls, name, answerWaitMs = 5000 } = this.#options;
-    const { recordBytesMax } = this.#promises;
+  #connect(url: string, purpose: 'calls' | 'transfer', timeoutMs: number) {
+    const { secret, group = DEFAULT_GROUP, tls, name } = this.#options;
     return connect({
       url,
       group,
@@ -319,14 +251,14 @@ class WebSocketLog implements ChangeLog {
       tls: url.startsWith('wss:') ? tls?.() : undefined,
       name,
       purpose,
-      timeoutMs: this.#taking ? Math.min(answerWaitMs, HANDSHAKE_TAKING_MS) : answerWaitMs,
-      recordBytesMax,
+      timeoutMs,
+      recordBytesMax: this.#promises.recordBytesMax,
       signal: this.#closing.signal,
     });
   }
 }
 
-function isWaiting(error: unknown): boolean {
+function isSoon(error: unknown): boolean {
   return error instanceof UnavailableError && error.code === LOG_WAITS;
 }
 

@@ -8,8 +8,8 @@ import { decode, encode, type PackedError, type Reply, type Request, unpackError
 
 /** The calls that are under way on one connection. */
 export class Connection {
-  /** Resolves when the connection has ended. */
-  readonly ended: Promise<void>;
+  /** Resolves with the reason. */
+  readonly ended: Promise<Error>;
   readonly promises: LogPromises;
   readonly url: string;
   readonly #socket: WebSocket;
@@ -29,7 +29,7 @@ export class Connection {
     this.ended = new Promise((resolve) => {
       socket.once('close', () => {
         this.#end();
-        resolve();
+        resolve(this.#lost());
       });
     });
   }
@@ -53,7 +53,7 @@ export class Connection {
         options.uncertain
           ? new UncertainError(`${this.url}: ${why}; it is not known whether the record was written`)
           : new UnavailableError('log-unreachable', `${this.url}: ${why}`);
-      if (!this.#open) return reject(new UnavailableError('log-unreachable', `${this.url}: the connection was lost`));
+      if (!this.#open) return reject(this.#lost());
       const timer = setTimeout(() => {
         this.#calls.delete(id);
         reject(lost(`no answer within ${options.timeoutMs} ms`));
@@ -119,6 +119,10 @@ export class Connection {
     clearTimeout(call.timer);
     if (reply.kind === 'failed') call.reject(unpackError(reply.json as PackedError));
     else call.resolve(reply);
+  }
+
+  #lost(): Error {
+    return new UnavailableError('log-unreachable', `${this.url}: the connection was lost`);
   }
 
   #end(): void {
