@@ -1,6 +1,6 @@
 /** Brokers on a folder, in this process: turns, groups, pauses, and what clients see. */
 import assert from 'node:assert/strict';
-import { globSync, mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { globSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, afterEach, describe, it } from 'node:test';
 import { type Facts, UnavailableError, UserError } from '../../base/index.ts';
@@ -9,7 +9,8 @@ import type { ChangeLog } from '../change-log.ts';
 import { digestOf, testBlob } from '../contract/testing.ts';
 import { until } from '../contract.ts';
 import type { WebSocketLogOptions } from '../websocket/index.ts';
-import { brokerContract, client, hears, isActive, type Running, startBroker } from './testing.ts';
+import { FolderSessions } from './folder/sessions.ts';
+import { brokerContract, client, hears, isActive, type Running, sessionContract, startBroker } from './testing.ts';
 
 const dir = mkdtempSync(`${tmpdir()}/broker-`);
 after(() => rmSync(dir, { recursive: true, maxRetries: 3 }));
@@ -17,6 +18,7 @@ let folders = 0;
 const newFolder = () => `${dir}/${++folders}`;
 
 brokerContract('a broker on a folder', async () => newFolder());
+sessionContract(async () => newFolder());
 
 describe('brokers on one folder', () => {
   const running: Running[] = [];
@@ -57,6 +59,21 @@ describe('brokers on one folder', () => {
     await assert.rejects(b.broker.groups(), new RegExp(`b waits: a at ws://127.0.0.1:${a.port} is active`));
     const lost = log([b.port], { connectionWaitMs: 300 });
     await assert.rejects(lost.head(), new RegExp(`b waits: a at ws://127.0.0.1:${a.port} is active`));
+  });
+
+  it('forget a session that nobody uses for twelve hours', async () => {
+    const folder = newFolder();
+    let nowMs = Date.now();
+    const sessions = new FolderSessions(folder, () => nowMs);
+    await sessions.add('used');
+    await sessions.add('left');
+    for (let hours = 0; hours < 24; hours += 6) {
+      assert.equal(await sessions.use('used'), true, `after ${hours} hours`);
+      nowMs += 6 * 3600_000;
+    }
+    assert.equal(await sessions.use('left'), false);
+    await sessions.add('new');
+    assert.deepEqual(readdirSync(folder).sort(), ['new', 'used']);
   });
 
   it('know how much the store takes and its disk has left', async () => {

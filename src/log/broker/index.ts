@@ -6,6 +6,7 @@ import type { BrokerStore } from './store.ts';
 
 export { type BrokerOptions, openBroker, type RunningBroker } from './broker.ts';
 export { isFolderStore } from './folder/store.ts';
+export type { SessionStore } from './sessions.ts';
 export type { BrokerStore } from './store.ts';
 export type * from './types.ts';
 

@@ -8,7 +8,7 @@ import { type Postgres, postgresMissing, startPostgres } from '../../../test/ser
 import { type Position, START } from '../../tree/index.ts';
 import { persist } from '../contract/testing.ts';
 import { until } from '../contract.ts';
-import { brokerContract, client, failoverContract, hears, isActive, startBroker } from './testing.ts';
+import { brokerContract, client, failoverContract, hears, isActive, sessionContract, startBroker } from './testing.ts';
 
 describe('brokers in front of PostgreSQL', { skip: postgresMissing }, () => {
   let server: Postgres;
@@ -19,6 +19,7 @@ describe('brokers in front of PostgreSQL', { skip: postgresMissing }, () => {
   const newPlace = async () => server.url(await server.createDatabase());
 
   brokerContract('a broker on PostgreSQL', newPlace);
+  sessionContract(newPlace);
   failoverContract('brokers on one database, under load', {
     newPlace,
     newPorts: () => adjacentPorts(2),

@@ -1,4 +1,5 @@
 import type { ChangeLog } from '../change-log.ts';
+import type { SessionStore } from './sessions.ts';
 import type { BrokerPresence, DiskRoom, GroupPause, StoreInfo } from './types.ts';
 
 /** What a broker says about itself to the others on its store. */
@@ -25,6 +26,8 @@ export interface BrokerStore {
   leave(name: string): Promise<void>;
   /** Waits until this broker is the active one; rejects with the signal's reason. It bears with a store that is away for a while. */
   lead(name: string, signal: AbortSignal): Promise<Term>;
+  /** They go on whoever is active. */
+  readonly sessions: SessionStore;
   /** Of the disk that it is on, where that is known. */
   disk(): Promise<DiskRoom | undefined>;
   close(): Promise<void>;

@@ -14,7 +14,8 @@ import { body, persist, take, text } from '../contract/testing.ts';
 import { type LogContractOptions, logContract, until } from '../contract.ts';
 import { LogClosedError } from '../errors.ts';
 import { openWebSocketLog, type WebSocketLogOptions } from '../websocket/index.ts';
-import { type Broker, openBroker, openStore } from './index.ts';
+import { type Broker, type BrokerStore, openBroker, openStore } from './index.ts';
+import { SESSIONS_MAX } from './sessions.ts';
 
 const SECRET = 'a secret for tests';
 const MAIN = path.resolve(import.meta.dirname, '../../cli/main.ts');
@@ -121,6 +122,47 @@ export function brokerContract(
     },
     { peerTtlMs: 150, troubles: ['restart', 'cut', 'freeze'], noticeMs: 1100, ...options },
   );
+}
+
+/** What brokers on stores that are made anew each time remember of who is logged in. */
+export function sessionContract(newPlace: () => Promise<string>): void {
+  describe('sessions', () => {
+    const scene = async (run: (stores: readonly BrokerStore[]) => Promise<void>) => {
+      const place = await newPlace();
+      const stores = await Promise.all([1, 2].map(() => openStore({ place, leaseMs: 1000 })));
+      try {
+        await run(stores);
+      } finally {
+        await Promise.all(stores.map((store) => store.close()));
+      }
+    };
+
+    it('are known to every broker on the store, until they are removed', () =>
+      scene(async ([a, b]) => {
+        assert.equal(await a!.sessions.use('k1'), false);
+        await a!.sessions.add('k1');
+        await b!.sessions.add('k2');
+        await b!.sessions.add('k2');
+        for (const { sessions } of [a!, b!])
+          assert.deepEqual(
+            [await sessions.use('k1'), await sessions.use('k2'), await sessions.use('k3')],
+            [true, true, false],
+          );
+        await b!.sessions.remove('k1');
+        await b!.sessions.remove('k1');
+        for (const { sessions } of [a!, b!])
+          assert.deepEqual([await sessions.use('k1'), await sessions.use('k2')], [false, true]);
+      }));
+
+    it('are not more than the store likes', () =>
+      scene(async ([a, b]) => {
+        const keys = Array.from({ length: SESSIONS_MAX + 5 }, (_, n) => `k${n}`);
+        for (const key of keys) await a!.sessions.add(key);
+        const there = await Promise.all(keys.map((key) => b!.sessions.use(key)));
+        assert.equal(there.filter(Boolean).length, SESSIONS_MAX);
+        assert.equal(there.at(-1), true);
+      }));
+  });
 }
 
 // ---- processes

@@ -4,11 +4,13 @@ import path from 'node:path';
 import { type Clock, type Logger, messageOf, UnavailableError, UserError } from '../../../base/index.ts';
 import { orMissing } from '../../embedded/files.ts';
 import { fileName } from '../names.ts';
+import type { SessionStore } from '../sessions.ts';
 import type { BrokerStore, BrokerWord, HeardBroker, StoredGroup, Term } from '../store.ts';
 import type { DiskRoom, StoreInfo } from '../types.ts';
 import { openFolderGroup } from './group.ts';
 import { Presence } from './presence.ts';
 import { machineId, ProcessLock } from './process-lock.ts';
+import { FolderSessions } from './sessions.ts';
 import { bytesBelow, diskOf } from './size.ts';
 import { goesOn, parseToken, Tokens, type TokenText } from './token.ts';
 
@@ -60,6 +62,7 @@ export async function openFolderStore(options: FolderStoreOptions): Promise<Brok
 
 class FolderStore implements BrokerStore {
   readonly info: StoreInfo;
+  readonly sessions: SessionStore;
   readonly #options: FolderStoreOptions;
   readonly #tokens: Tokens;
   readonly #presence: Presence;
@@ -67,8 +70,9 @@ class FolderStore implements BrokerStore {
   readonly #machine = machineId();
 
   constructor(options: FolderStoreOptions) {
-    const { folder, leaseMs } = options;
+    const { folder, leaseMs, clock } = options;
     this.#options = options;
+    this.sessions = new FolderSessions(path.join(folder, 'sessions'), () => clock.now());
     this.info = { kind: 'folder', place: folder };
     this.#tokens = new Tokens(path.join(folder, 'terms'));
     this.#presence = new Presence(path.join(folder, 'brokers'), leaseMs);

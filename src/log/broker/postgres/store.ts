@@ -4,8 +4,10 @@ import { greet, tablesIn } from '../../postgres/schema.ts';
 import type { Session, Statement } from '../../postgres/session.ts';
 import { Sessions } from '../../postgres/sessions.ts';
 import { parsePostgresUrl, placeText, schemaOfGroup } from '../../postgres/url.ts';
+import type { SessionStore } from '../sessions.ts';
 import type { BrokerStore, BrokerWord, HeardBroker, StoredGroup, Term } from '../store.ts';
 import type { GroupPause, StoreInfo } from '../types.ts';
+import { PostgresConsoleSessions } from './console-sessions.ts';
 import { prepare, SCHEMA, TURN } from './tables.ts';
 
 export interface PostgresStoreOptions {
@@ -39,6 +41,7 @@ export function openPostgresStore(options: PostgresStoreOptions): BrokerStore {
 
 class PostgresStore implements BrokerStore {
   readonly info: StoreInfo;
+  readonly sessions: SessionStore;
   readonly #options: PostgresStoreOptions;
   readonly #sessions: Sessions;
   readonly #beatMs: number;
@@ -65,6 +68,7 @@ class PostgresStore implements BrokerStore {
       answerWaitMs: ANSWER_MS,
       greet: (session, timeoutMs) => this.#greet(session, timeoutMs),
     });
+    this.sessions = new PostgresConsoleSessions(this.#sessions);
   }
 
   async meet(own: BrokerWord): Promise<readonly HeardBroker[]> {

@@ -26,11 +26,15 @@ CREATE UNLOGGED TABLE IF NOT EXISTS ${SCHEMA}.broker (
   word json NOT NULL,
   heard_at timestamptz NOT NULL
 );
+CREATE UNLOGGED TABLE IF NOT EXISTS ${SCHEMA}.console_session (
+  key text PRIMARY KEY,
+  used_at timestamptz NOT NULL
+);
 INSERT INTO ${SCHEMA}.term (number) VALUES (0) ON CONFLICT DO NOTHING`;
 
 /** Makes the tables where they are missing; of several brokers that come at once, one does it. */
 export async function prepare(session: Session, timeoutMs: number): Promise<void> {
-  const there = await session.query(`SELECT to_regclass('${SCHEMA}.broker') IS NOT NULL AS yes`, timeoutMs);
+  const there = await session.query(`SELECT to_regclass('${SCHEMA}.console_session') IS NOT NULL AS yes`, timeoutMs);
   if (there[0]!.yes === true) return;
   await session.query('BEGIN', timeoutMs);
   try {
