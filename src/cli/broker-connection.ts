@@ -18,7 +18,7 @@ export interface FoundBroker {
  * @throws UserError         the password is wrong
  */
 export async function anyBroker(options: BrokerConnectionOptions): Promise<FoundBroker> {
-  const login = { user: 'admin', password: passwordOf(options), service: 'broker' } as const;
+  const login = { user: options.user, password: passwordOf(options), service: 'broker' } as const;
   const failures: UnavailableError[] = [];
   for (const url of options.url) {
     const at = { ...login, url };

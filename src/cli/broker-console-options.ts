@@ -3,6 +3,7 @@ import { type OptionTable, parseBaseUrl, wholeNumber } from './options.ts';
 /** Where a command finds the brokers. */
 export interface BrokerConnectionOptions {
   readonly url: readonly string[];
+  readonly user: string;
   readonly password?: string;
   readonly passwordFile?: string;
 }
@@ -36,10 +37,16 @@ export const BROKER_CONNECTION_OPTIONS: OptionTable = {
     defaultText: 'http://localhost:7070',
     parse: (text) => text.split(',').map((url) => parseBaseUrl(url.trim())),
   },
+  user: {
+    flags: '--user <name>',
+    env: 'GRATICULE_BROKER_USER',
+    description: 'who logs in: admin, or viewer, who may look and change nothing',
+    default: 'admin',
+  },
   password: {
     flags: '--password <text>',
     env: 'GRATICULE_BROKER_PASSWORD',
-    description: 'password of the console; better in GRATICULE_BROKER_PASSWORD, for others see what is typed here',
+    description: 'password of the user; better in GRATICULE_BROKER_PASSWORD, for others see what is typed here',
   },
   passwordFile: {
     flags: '--password-file <file>',

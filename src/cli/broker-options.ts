@@ -10,6 +10,8 @@ export interface BrokerCommandOptions {
   readonly url?: string;
   readonly secretFile?: string;
   readonly passwordFile?: string;
+  readonly viewerPasswordFile?: string;
+  readonly metricsLogin?: boolean;
   readonly leaseSeconds: number;
   readonly groupsMax: number;
   readonly tlsCert?: string;
@@ -62,8 +64,21 @@ export const BROKER_OPTIONS: OptionTable = {
     flags: '--password-file <file>',
     env: 'GRATICULE_BROKER_PASSWORD_FILE',
     description:
-      'file with the password of the console, made when it is missing; GRATICULE_BROKER_PASSWORD holds the password itself',
+      'file with the password of admin for the console, made when it is missing; GRATICULE_BROKER_PASSWORD holds the password itself',
     defaultText: 'console-password in the folder of --store',
+  },
+  viewerPasswordFile: {
+    flags: '--viewer-password-file <file>',
+    env: 'GRATICULE_BROKER_VIEWER_PASSWORD_FILE',
+    description:
+      'file with the password of viewer, who sees everything and changes nothing; GRATICULE_BROKER_VIEWER_PASSWORD holds the password itself',
+    defaultText: 'viewer-password in the folder of --store; no such account where the store is no folder',
+  },
+  metricsLogin: {
+    flags: '--metrics-login [yes|no]',
+    env: 'GRATICULE_BROKER_METRICS_LOGIN',
+    description: 'give metrics only to those who log in, as admin or viewer',
+    parse: parseSwitch,
   },
   leaseSeconds: {
     flags: '--lease-seconds <number>',

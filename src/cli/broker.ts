@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { systemClock, UserError, VERSION } from '../base/index.ts';
 import { isPostgresUrl, openBroker, openStore } from '../log/index.ts';
-import { consolePassword, PASSWORD_VARIABLE, startConsole } from '../server/broker/index.ts';
+import { type ConsoleUser, consoleAccounts, PASSWORD_VARIABLES, startConsole } from '../server/broker/index.ts';
 import { openDoor, openLogger, urlHost } from '../server/index.ts';
 import type { BrokerCommandOptions } from './broker-options.ts';
 import { clusterSecrets } from './secret.ts';
@@ -20,7 +20,7 @@ export async function broker(given: BrokerCommandOptions): Promise<void> {
   const closers: Closer[] = [];
   const tls = openTls(given, logger);
   const secret = brokerSecrets(place, given.secretFile);
-  const passwordIn = passwordFile(place, given.passwordFile);
+  const passwords = passwordSources(place, given);
   const door = await openDoor({ port: given.port, host: given.host, tls: tls.door });
   const name = given.name ?? `${hostname()}-${door.port}`;
   logger = openLogger({ level: given.logLevel, format, node: name });
@@ -31,11 +31,7 @@ export async function broker(given: BrokerCommandOptions): Promise<void> {
   logger.info('listening', { port: door.port, url, pid: process.pid });
 
   const store = await openStore({ place, leaseMs: given.leaseSeconds * 1000, clock: systemClock, logger });
-  const password = await consolePassword({
-    given: process.env[PASSWORD_VARIABLE],
-    file: passwordIn,
-    logger,
-  });
+  const accounts = await consoleAccounts(passwords, logger);
   const opened = openBroker({
     store,
     name,
@@ -49,7 +45,14 @@ export async function broker(given: BrokerCommandOptions): Promise<void> {
     logger,
   });
   closers.push(() => opened.close());
-  const shown = await startConsole({ door, broker: opened, password, logger });
+  const shown = await startConsole({
+    door,
+    broker: opened,
+    accounts,
+    sessions: store.sessions,
+    metricsLogin: given.metricsLogin,
+    logger,
+  });
   closers.push(() => shown.close(DRAIN_MS));
   process.on('SIGHUP', () => {
     void secret.accepted;
@@ -87,16 +90,25 @@ function brokerSecrets(place: string, file: string | undefined) {
   return clusterSecrets({ given, file, clusterDir: place, holdsLog: true });
 }
 
-function passwordFile(place: string, file: string | undefined): string {
-  if (file !== undefined) return path.resolve(file);
-  if (!isPostgresUrl(place)) return path.join(place, 'console-password');
-  if (process.env[PASSWORD_VARIABLE]) return '';
-  throw new UserError(
-    400,
-    'no-password',
-    `a broker whose store is no folder needs a password for its console: set ${PASSWORD_VARIABLE}, or give --password-file`,
-  );
+/** A folder has a file for each password; elsewhere, whoever wants an account names where its password is. */
+function passwordSources(place: string, options: BrokerCommandOptions) {
+  const source = (user: ConsoleUser, named: string | undefined) => {
+    const given = process.env[PASSWORD_VARIABLES[user]];
+    if (named !== undefined) return { given, file: path.resolve(named) };
+    if (!isPostgresUrl(place)) return { given, file: path.join(place, PASSWORD_FILES[user]) };
+    return given ? { given, file: '' } : undefined;
+  };
+  const admin = source('admin', options.passwordFile);
+  if (admin === undefined)
+    throw new UserError(
+      400,
+      'no-password',
+      `a broker whose store is no folder needs a password for its console: set ${PASSWORD_VARIABLES.admin}, or give --password-file`,
+    );
+  return { admin, viewer: source('viewer', options.viewerPasswordFile) };
 }
+
+const PASSWORD_FILES = { admin: 'console-password', viewer: 'viewer-password' } as const;
 
 /** A host that others can use, for an address that one listens at. */
 function publicHost(host: string | undefined): string {

@@ -29,7 +29,7 @@ async function startBroker(name: string, port: number): Promise<void> {
   await program.prints('"broker-ready"');
 }
 
-const password = () => readFileSync(path.join(store, 'console-password'), 'utf8').trim();
+const password = (file = 'console-password') => readFileSync(path.join(store, file), 'utf8').trim();
 
 /** Runs a command that looks at the brokers; whichever is named, the active one answers. */
 const command = (...args: string[]) =>
@@ -162,13 +162,35 @@ test('hands over to the other broker, to whose console the page leads', { skip: 
     .waitFor();
   await page.getByText('This broker is waiting').waitFor();
   await page.getByRole('link', { name: 'open its console' }).click();
-  await signIn();
+  // The session is one at both.
   await page.getByLabel(`Group ${GROUP}`).waitFor();
   await eventually(async () => assert.equal((await a.rest('POST', '/workspaces', workspaceXml('moved'))).status, 201));
   const status = await command('status');
   assert.equal(status.code, 0, status.output);
   assert.match(status.output, /second +active/);
   assert.match(status.output, /A +in-step/);
+});
+
+test('a viewer sees all of it and finds nothing to press', { skip: missing }, async () => {
+  const context = await browser.newContext();
+  const other = await context.newPage();
+  await other.goto(`${brokers.at(-1)!.url}/`);
+  await other.getByLabel('User').fill('viewer');
+  await other.getByLabel('Password', { exact: true }).fill(password('viewer-password'));
+  await other.getByRole('button', { name: 'Sign in' }).click();
+  await other.getByText('read-only').waitFor();
+  await other.getByRole('row', { name: 'Node A', exact: true }).getByText('in-step').waitFor();
+  assert.equal(await other.getByRole('button', { name: /…$/ }).count(), 0);
+  await other.getByText('Records', { exact: true }).click();
+  await other.getByRole('table', { name: 'Records' }).getByRole('button').first().click();
+  await other.getByLabel(/^What record \d+ does$/).waitFor();
+  await context.close();
+  const args = ['--url', brokers.at(-1)!.url, '--user', 'viewer'];
+  const env = { GRATICULE_BROKER_PASSWORD: password('viewer-password') };
+  assert.match((await run(['broker', 'groups', ...args], env)).output, new RegExp(`${GROUP} +\\d+`));
+  const refused = await run(['broker', 'pause', GROUP, ...args], env);
+  assert.equal(refused.code, 1);
+  assert.match(refused.output, /viewer may look and change nothing: log in as admin/);
 });
 
 test('can be read on a phone: nothing is wider than the screen', { skip: missing }, async () => {

@@ -4,41 +4,67 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Logger, messageOf, UserError } from '../../base/index.ts';
 
-/** The one account of a broker's console. */
-export const CONSOLE_USER = 'admin';
-export const PASSWORD_VARIABLE = 'GRATICULE_BROKER_PASSWORD';
+/** `admin` may do everything; `viewer` sees the same and changes nothing. */
+export type ConsoleUser = 'admin' | 'viewer';
+
+/** Their passwords. */
+export interface Accounts {
+  readonly admin: string;
+  /** Absent: there is no such account. */
+  readonly viewer?: string;
+}
+
+export const PASSWORD_VARIABLES = {
+  admin: 'GRATICULE_BROKER_PASSWORD',
+  viewer: 'GRATICULE_BROKER_VIEWER_PASSWORD',
+} as const satisfies Readonly<Record<ConsoleUser, string>>;
+
+/** Where a password comes from. */
+export interface PasswordSource {
+  /** Of the environment; empty counts as absent. */
+  readonly given: string | undefined;
+  /** Where nothing is given: made when it is missing, with a random password and for this user alone. */
+  readonly file: string;
+}
 
 const CHARACTERS_MIN = 8;
 /** What everybody tries first. */
-const GUESSED = /^(?:admin|administrator|geoserver|graticule|broker|password|passwort|changeit|secret)\d*$/i;
+const GUESSED =
+  /^(?:admin|administrator|viewer|prometheus|geoserver|graticule|broker|password|passwort|changeit|secret)\d*$/i;
 const MADE_BYTES = 18;
 /** How long another broker on the same folder may take to write the file that it has made. */
 const WRITING_MS = 2_000;
 
 /**
- * The password of the console: the one that is given, or that of a file, which is made where it is missing, with a random
- * password and for this user alone. Brokers that share the file share the password.
+ * The accounts of a broker's console. Brokers that share the files share the passwords.
  *
- * @param given  of the environment; empty counts as absent
- * @throws UserError  what is given, or stands in the file, is too easily guessed; the file cannot be read or made
+ * @throws UserError  a password is too easily guessed, or both are the same; a file cannot be read or made
  */
-export async function consolePassword(options: {
-  readonly given: string | undefined;
-  readonly file: string;
-  readonly logger: Logger;
-}): Promise<string> {
-  const { given, file, logger } = options;
+export async function consoleAccounts(
+  sources: { readonly admin: PasswordSource; readonly viewer?: PasswordSource },
+  logger: Logger,
+): Promise<Accounts> {
+  const admin = await passwordOf('admin', sources.admin, logger);
+  if (sources.viewer === undefined) return { admin };
+  const viewer = await passwordOf('viewer', sources.viewer, logger);
+  if (viewer === admin)
+    throw new UserError(400, 'same-password', 'admin and viewer have the same password: give viewer one of its own');
+  return { admin, viewer };
+}
+
+async function passwordOf(user: ConsoleUser, { given, file }: PasswordSource, logger: Logger): Promise<string> {
+  const variable = PASSWORD_VARIABLES[user];
   if (given !== undefined && given !== '') {
-    checkStrength(given, PASSWORD_VARIABLE);
-    logger.info('console-login', { user: CONSOLE_USER, password: PASSWORD_VARIABLE });
+    checkStrength(given, variable);
+    logger.info('console-login', { user, password: variable });
     return given;
   }
   const { password, made } = await readOrMake(file).catch((cause: unknown) => {
-    const text = `the file with the password of the console cannot be used: ${messageOf(cause)}`;
-    throw new UserError(400, 'no-password', `${text}; name another one, or set ${PASSWORD_VARIABLE}`, { cause });
+    const text = `the file with the password of ${user} for the console cannot be used: ${messageOf(cause)}`;
+    throw new UserError(400, 'no-password', `${text}; name another one, or set ${variable}`, { cause });
   });
   checkStrength(password, file);
-  logger.info('console-login', { user: CONSOLE_USER, passwordFile: file, made });
+  logger.info('console-login', { user, passwordFile: file, made });
   if ((statSync(file).mode & 0o044) !== 0) logger.warn('console-password-readable', { file, remedy: 'chmod 600' });
   return password;
 }

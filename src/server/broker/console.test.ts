@@ -1,21 +1,31 @@
 /** The console over HTTP, on brokers that share a real folder, with a client of their log that appends. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
-import { type Facts, silentLogger, UserError } from '../../base/index.ts';
-import { type Broker, type ChangeLog, openBroker, openStore, openWebSocketLog } from '../../log/index.ts';
+import { type Facts, silentLogger, systemClock, UserError } from '../../base/index.ts';
+import {
+  type Broker,
+  type ChangeLog,
+  openBroker,
+  openStore,
+  openWebSocketLog,
+  type SessionStore,
+} from '../../log/index.ts';
 import { type Change, encodeRecord, type FileOperation, type Position, type TreePath } from '../../tree/index.ts';
 import { type Door, openDoor } from '../index.ts';
+import { consoleAccounts } from './accounts.ts';
 import { type RunningConsole, startConsole } from './console.ts';
 import { lagOf } from './lag.ts';
-import { consolePassword } from './password.ts';
 import { detailsOf, summaryOf } from './records.ts';
 import { consoleRoutes, type GroupView, type RecordList } from './routes.ts';
+import { ConsoleSessions } from './sessions.ts';
 
 const PASSWORD = 'correct horse: battery';
+const VIEWER_PASSWORD = 'only looking around';
+const accounts = { admin: PASSWORD, viewer: VIEWER_PASSWORD };
 const GROUP = 'maps & more';
 const folder = mkdtempSync(path.join(tmpdir(), 'graticule-console-'));
 
@@ -23,6 +33,7 @@ interface TestBroker {
   readonly url: string;
   readonly door: Door;
   readonly broker: Broker;
+  readonly sessions: SessionStore;
   readonly console: RunningConsole;
   readonly said: { readonly event: string; readonly facts: Facts | undefined }[];
 }
@@ -45,14 +56,28 @@ async function startBroker(name: string): Promise<TestBroker> {
     beatMs: 50,
     logger: silentLogger,
   });
-  return { url, door, broker, said, console: await startConsole({ door, broker, password: PASSWORD, logger }) };
+  const { sessions } = store;
+  return {
+    url,
+    door,
+    broker,
+    sessions,
+    said,
+    console: await startConsole({ door, broker, accounts, sessions, clock: forgetful, logger }),
+  };
 }
+
+/** Minutes pass between two looks at it, so that no wrong password is held against the next one. */
+let minutes = 0;
+const forgetful = { ...systemClock, monotonicMs: () => ++minutes * 120_000 };
 
 let a: TestBroker;
 let b: TestBroker;
 let log: ChangeLog;
 
-const authorization = `Basic ${Buffer.from(`admin:${PASSWORD}`).toString('base64')}`;
+const basic = (user: string, password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+const authorization = basic('admin', PASSWORD);
+const viewer = { authorization: basic('viewer', VIEWER_PASSWORD) };
 
 async function ask(
   at: TestBroker,
@@ -149,38 +174,150 @@ after(async () => {
 });
 
 describe('who may come in', () => {
-  test('everything about groups needs a login, and there is one account', async () => {
+  test('everything about groups needs a login', async () => {
     for (const route of consoleRoutes) {
       const at = `/rest${route.path.replace('{group}', 'g').replace('{position}', '1')}`;
       const { status, headers } = await ask(a, route.method, at, { headers: {} });
       assert.equal(status, 401, at);
       assert.match(headers.get('www-authenticate') ?? '', /^Basic/);
     }
-    for (const login of [`root:${PASSWORD}`, 'admin:', 'admin:geoserver', 'x']) {
-      const basic = `Basic ${Buffer.from(login).toString('base64')}`;
-      assert.equal((await ask(a, 'GET', '/rest/broker', { headers: { authorization: basic } })).status, 401, login);
+    for (const login of [`root:${PASSWORD}`, `viewer:${PASSWORD}`, 'admin:', 'admin:geoserver', 'x']) {
+      const given = `Basic ${Buffer.from(login).toString('base64')}`;
+      assert.equal((await ask(a, 'GET', '/rest/broker', { headers: { authorization: given } })).status, 401, login);
     }
     assert.equal((await ask(a, 'GET', '/rest/broker')).status, 200);
   });
 
-  test('a session begins with the password and ends when it is ended', async () => {
-    const wrong = await ask(a, 'POST', '/rest/broker/session', {
-      json: { user: 'admin', password: 'no' },
-      headers: {},
-    });
-    assert.deepEqual([wrong.status, wrong.body.code], [401, 'login-refused']);
-    const right = await ask(a, 'POST', '/rest/broker/session', {
-      json: { user: 'admin', password: PASSWORD },
-      headers: {},
-    });
-    assert.equal(right.status, 200);
-    const [cookie] = right.headers.getSetCookie();
-    assert.match(cookie!, new RegExp(`^graticule-broker-${a.door.port}=[\\w-]{40,}; .*HttpOnly; SameSite=Strict$`));
-    const session = { cookie: cookie!.split(';')[0]! };
-    assert.equal((await ask(a, 'GET', '/rest/broker', { headers: session })).status, 200);
-    assert.equal((await ask(b, 'GET', '/rest/broker', { headers: session })).status, 401);
-    await ask(a, 'DELETE', '/rest/broker/session', { headers: session });
-    assert.equal((await ask(a, 'GET', '/rest/broker', { headers: session })).status, 401);
+  const signIn = async (at: TestBroker, user: keyof typeof accounts = 'admin', password = accounts[user]) => {
+    const answer = await ask(at, 'POST', '/rest/broker/session', { json: { user, password }, headers: {} });
+    return { ...answer, cookie: answer.headers.getSetCookie()[0] ?? '' };
+  };
+  const statusWith = async (at: TestBroker, cookie: string) =>
+    (await ask(at, 'GET', '/rest/broker', { headers: { cookie: cookie.split(';')[0]! } })).status;
+
+  test('a session begins with the password, is one at all brokers, and ends when it is ended', async () => {
+    const wrong = await signIn(a, 'admin', 'no');
+    assert.deepEqual([wrong.status, wrong.body.code, wrong.cookie], [401, 'login-refused', '']);
+    const { status, body, cookie } = await signIn(a);
+    assert.deepEqual([status, body], [200, { user: 'admin' }]);
+    assert.match(cookie, /^graticule-broker-[0-9a-f]{8}=admin\.[\w-]{40,}; .*HttpOnly; SameSite=Strict$/);
+    assert.deepEqual([await statusWith(a, cookie), await statusWith(b, cookie)], [200, 200]);
+    await ask(b, 'DELETE', '/rest/broker/session', { headers: { cookie: cookie.split(';')[0]! } });
+    assert.deepEqual([await statusWith(a, cookie), await statusWith(b, cookie)], [401, 401]);
+  });
+
+  test('a session is of one account: its cookie cannot be made to be of the other', async () => {
+    const { cookie } = await signIn(a, 'viewer');
+    assert.equal(await statusWith(a, cookie), 200);
+    assert.equal(await statusWith(a, cookie.replace('viewer.', 'admin.')), 401);
+    assert.equal(await statusWith(a, cookie.replace('viewer.', 'root.')), 401);
+    const [, value] = /=([^;]+)/.exec(cookie)!;
+    for (const file of readdirSync(path.join(folder, 'store', 'sessions')))
+      assert.ok(!value!.includes(file), 'the store does not have what is in the cookie');
+  });
+
+  test('a session outlives a broker, but not a change of its password', async () => {
+    const { cookie } = await signIn(a);
+    for (const [password, status] of [
+      [PASSWORD, 200],
+      ['another password', 401],
+      [PASSWORD, 200],
+    ] as const) {
+      const door = await openDoor({ port: 0, host: '127.0.0.1' });
+      const { broker, sessions } = b;
+      const parts = { door, broker, sessions, accounts: { ...accounts, admin: password }, logger: silentLogger };
+      const again = await startConsole(parts);
+      const at = { ...b, url: `http://localhost:${door.port}` };
+      assert.equal(await statusWith(at, cookie), status, password);
+      await again.close(100);
+    }
+  });
+
+  test('whoever was let in stays in while the store is away', async () => {
+    let away = false;
+    const added = new Set<string>();
+    const asked = async <T>(answer: () => T): Promise<T> => {
+      if (away) throw new Error('the store is away');
+      return answer();
+    };
+    const store: SessionStore = {
+      add: (key) => asked(() => void added.add(key)),
+      use: (key) => asked(() => added.has(key)),
+      remove: (key) => asked(() => void added.delete(key)),
+    };
+    const sessions = new ConsoleSessions(store, accounts, { clock: systemClock, logger: silentLogger });
+    const before = await sessions.begin('admin');
+    away = true;
+    const meanwhile = await sessions.begin('viewer');
+    assert.deepEqual([await sessions.userOf(before), await sessions.userOf(meanwhile)], ['admin', 'viewer']);
+    const elsewhere = new ConsoleSessions(store, accounts, { clock: systemClock, logger: silentLogger });
+    assert.equal(await elsewhere.userOf(before), undefined);
+    away = false;
+    assert.equal(await sessions.userOf(meanwhile), 'viewer');
+    assert.deepEqual([await elsewhere.userOf(before), await elsewhere.userOf(meanwhile)], ['admin', 'viewer']);
+    await elsewhere.end(before);
+    assert.equal(await sessions.userOf(before), undefined);
+    const standing: SessionStore = { ...store, use: () => new Promise(() => {}) };
+    const patient = new ConsoleSessions(standing, accounts, { clock: systemClock, logger: silentLogger });
+    assert.equal(await patient.userOf(await patient.begin('admin')), 'admin');
+  });
+
+  test('viewer sees everything and changes nothing', async () => {
+    const seen = await ask(a, 'GET', '/rest/broker', { headers: viewer });
+    assert.deepEqual(seen.body.account, { user: 'viewer', readOnly: true });
+    assert.deepEqual((await ask(a, 'GET', '/rest/broker')).body.account, { user: 'admin', readOnly: false });
+    for (const route of consoleRoutes) {
+      const at = `/rest${route.path.replace('{group}', encodeURIComponent(GROUP)).replace('{position}', '2')}`;
+      for (const headers of [viewer, { ...viewer, 'x-graticule-console': 'page' }]) {
+        const { status, body } = await ask(a, route.method, at, { headers });
+        assert.equal(status, route.method === 'GET' ? 200 : 403, at);
+        if (route.method !== 'GET') assert.equal(body.code, 'read-only-account');
+      }
+    }
+    const { cookie } = await signIn(a, 'viewer');
+    const headers = { cookie: cookie.split(';')[0]!, 'x-graticule-console': 'page' };
+    const { status, body } = await ask(a, 'POST', inGroup('/pause'), { json: {}, headers });
+    assert.deepEqual([status, body.message], [403, 'viewer may look and change nothing: log in as admin']);
+    assert.equal((await ask(a, 'GET', inGroup())).body.paused, undefined);
+  });
+
+  test('where there is no viewer, no password is his', async () => {
+    const door = await openDoor({ port: 0, host: '127.0.0.1' });
+    const { broker, sessions } = a;
+    const parts = { door, broker, sessions, accounts: { admin: PASSWORD }, clock: forgetful, logger: silentLogger };
+    const shown = await startConsole(parts);
+    const at = { ...a, url: `http://localhost:${door.port}` };
+    for (const password of [VIEWER_PASSWORD, PASSWORD, ''])
+      assert.equal(
+        (await ask(at, 'GET', '/rest/broker', { headers: { authorization: basic('viewer', password) } })).status,
+        401,
+      );
+    await shown.close(100);
+  });
+
+  test('metrics take a login, and need one where that is wanted', async () => {
+    const door = await openDoor({ port: 0, host: '127.0.0.1' });
+    const { broker, sessions } = a;
+    const parts = { door, broker, sessions, accounts, clock: forgetful, logger: silentLogger };
+    const closed = await startConsole({ ...parts, metricsLogin: true });
+    const strict = { ...a, url: `http://localhost:${door.port}` };
+    const table: [at: TestBroker, headers: Record<string, string>, status: number][] = [
+      [a, {}, 200],
+      [a, viewer, 200],
+      [a, { authorization }, 200],
+      [a, { authorization: basic('viewer', 'wrong') }, 401],
+      [strict, {}, 401],
+      [strict, viewer, 200],
+      [strict, { authorization: basic('viewer', 'wrong') }, 401],
+    ];
+    for (const [at, headers, status] of table) {
+      const answer = await ask(at, 'GET', '/metrics', { headers });
+      assert.equal(answer.status, status, JSON.stringify(headers));
+      if (status === 401) assert.match(answer.headers.get('www-authenticate') ?? '', /^Basic/);
+      else assert.match(answer.text, /graticule_broker_active/);
+    }
+    assert.equal((await ask(strict, 'GET', '/health/ready', { headers: {} })).status, 200);
+    await closed.close(100);
   });
 
   test('no page of another site can change anything', async () => {
@@ -428,31 +565,42 @@ describe('what can be done', () => {
   });
 });
 
-describe('the password', () => {
-  const logger = silentLogger;
-
-  test('is made once, for this user alone, and never said', async () => {
+describe('the passwords', () => {
+  test('are made once, for this user alone, and never said', async () => {
     const file = path.join(folder, 'new', 'console-password');
+    const viewerFile = path.join(folder, 'new', 'viewer-password');
+    const sources = { admin: { given: '', file }, viewer: { given: undefined, file: viewerFile } };
     const said: string[] = [];
     const listening = {
       ...silentLogger,
       info: (event: string, facts?: Facts) => said.push(JSON.stringify([event, facts])),
     };
-    const password = await consolePassword({ given: '', file, logger: listening });
-    assert.equal(readFileSync(file, 'utf8').trim(), password);
-    assert.ok(password.length >= 20);
-    assert.equal(statSync(file).mode & 0o777, 0o600);
-    assert.equal(await consolePassword({ given: undefined, file, logger: listening }), password);
-    assert.ok(said[0]!.includes(file));
-    assert.ok(!said.join().includes(password));
+    const made = await consoleAccounts(sources, listening);
+    for (const [password, at] of [
+      [made.admin, file],
+      [made.viewer!, viewerFile],
+    ] as const) {
+      assert.equal(readFileSync(at, 'utf8').trim(), password);
+      assert.ok(password.length >= 20);
+      assert.equal(statSync(at).mode & 0o777, 0o600);
+      assert.ok(said.some((line) => line.includes(at)));
+      assert.ok(!said.join().includes(password));
+    }
+    assert.deepEqual(await consoleAccounts(sources, listening), made);
+    assert.deepEqual(await consoleAccounts({ admin: sources.admin }, listening), { admin: made.admin });
   });
 
-  test('is not one that everybody tries first', async () => {
+  test('are none that everybody tries first, and two', async () => {
     const file = path.join(folder, 'weak');
     writeFileSync(file, 'short\n');
-    await assert.rejects(consolePassword({ given: undefined, file, logger }), UserError);
-    for (const given of ['admin', 'geoserver', 'password1234', 'changeit', 'a'.repeat(7)])
-      await assert.rejects(consolePassword({ given, file: '', logger }), UserError, given);
-    assert.equal(await consolePassword({ given: PASSWORD, file: '', logger }), PASSWORD);
+    const as = (given: string | undefined, viewer?: string) =>
+      consoleAccounts({ admin: { given, file }, ...(viewer && { viewer: { given: viewer, file: '' } }) }, silentLogger);
+    await assert.rejects(as(undefined), UserError);
+    for (const given of ['admin', 'geoserver', 'password1234', 'changeit', 'a'.repeat(7)]) {
+      await assert.rejects(as(given), UserError, given);
+      await assert.rejects(as(PASSWORD, given), UserError, given);
+    }
+    await assert.rejects(as(PASSWORD, PASSWORD), /the same password/);
+    assert.deepEqual(await as(PASSWORD, VIEWER_PASSWORD), accounts);
   });
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import {
   type Clock,
@@ -9,24 +10,34 @@ import {
   UserError,
   VERSION,
 } from '../../base/index.ts';
-import { type Broker, type BrokerPresence, TrimmedError } from '../../log/index.ts';
+import {
+  type Broker,
+  type BrokerPresence,
+  type BrokerStatus,
+  type SessionStore,
+  TrimmedError,
+} from '../../log/index.ts';
 import { appBehindDoor } from '../app.ts';
 import { compressTexts } from '../compress.ts';
 import type { Door } from '../door.ts';
 import { EXPOSITION_TYPE, ProcessMetrics } from '../exposition.ts';
 import { PAGE_FOLDER, readPage, sendFile } from '../static-files.ts';
+import type { Accounts, ConsoleUser } from './accounts.ts';
 import { brokerHealth } from './health.ts';
-import { ConsoleLogin, WRONG } from './login.ts';
+import { ConsoleLogin, type Refused, WRONG } from './login.ts';
 import { brokerMetrics } from './metrics.ts';
-import { CONSOLE_USER } from './password.ts';
 import { type ConsoleRequest, consoleRoutes } from './routes.ts';
 
 export interface ConsoleOptions {
   /** Already listening; requests are answered from here on by the console. */
   readonly door: Door;
   readonly broker: Broker;
-  /** Of the one account: see `consolePassword`. */
-  readonly password: string;
+  /** See `consoleAccounts`. */
+  readonly accounts: Accounts;
+  /** Of the broker's store. */
+  readonly sessions: SessionStore;
+  /** Whether metrics need a login, as everything else does. Default: no. */
+  readonly metricsLogin?: boolean;
   readonly logger: Logger;
   /** Default: the system's. */
   readonly clock?: Clock;
@@ -51,8 +62,9 @@ export async function startConsole(options: ConsoleOptions): Promise<RunningCons
   const { app, answer } = appBehindDoor({ bodyBytesMax: BODY_BYTES_MAX, trustProxy: false });
   const ofProcess = new ProcessMetrics();
   const login = new ConsoleLogin({
-    password: options.password,
-    port: door.port,
+    accounts: options.accounts,
+    sessions: options.sessions,
+    cookie: cookieName(await broker.status()),
     encrypted: door.encrypted,
     clock,
     logger,
@@ -73,7 +85,8 @@ export async function startConsole(options: ConsoleOptions): Promise<RunningCons
       message: `there is nothing at ${request.url.replace(/\?.*/s, '').slice(0, 200)}`,
     }),
   );
-  registerProbes(app, { door, broker, ofProcess });
+  registerHealth(app, { door, broker });
+  registerMetrics(app, { broker, login, ofProcess, needsLogin: options.metricsLogin ?? false });
   registerPage(app, options.pageFolder ?? PAGE_FOLDER);
   registerSession(app, login);
   registerRest(app, { broker, login, logger, door });
@@ -88,10 +101,11 @@ export async function startConsole(options: ConsoleOptions): Promise<RunningCons
   };
 }
 
-function registerProbes(
-  app: FastifyInstance,
-  { door, broker, ofProcess }: { door: Door; broker: Broker; ofProcess: ProcessMetrics },
-): void {
+function cookieName({ store: { kind, place } }: BrokerStatus): string {
+  return `graticule-broker-${createHash('sha256').update(`${kind} ${place}`).digest('hex').slice(0, 8)}`;
+}
+
+function registerHealth(app: FastifyInstance, { door, broker }: { door: Door; broker: Broker }): void {
   app.get('/health/live', async () => ({ status: 'live' }));
   for (const which of ['ready', 'active'] as const)
     app.get(`/health/${which}`, async (_, reply) => {
@@ -101,7 +115,19 @@ function registerProbes(
         .header('cache-control', 'no-store')
         .send(answer.health);
     });
-  app.get('/metrics', async (_, reply) => {
+}
+
+function registerMetrics(
+  app: FastifyInstance,
+  parts: { broker: Broker; login: ConsoleLogin; ofProcess: ProcessMetrics; needsLogin: boolean },
+): void {
+  const { broker, login, ofProcess, needsLogin } = parts;
+  app.get('/metrics', async (request, reply) => {
+    // Whoever gives a password hears that it is wrong.
+    if (needsLogin || request.headers.authorization !== undefined) {
+      const { refused } = await login.check(request);
+      if (refused !== undefined) return refuseLogin(login, request, reply, refused);
+    }
     const status = await broker.status();
     // It may stop being active at any moment.
     const groups = status.state === 'active' ? await broker.groups().catch(() => undefined) : undefined;
@@ -132,12 +158,12 @@ function registerSession(app: FastifyInstance, login: ConsoleLogin): void {
     const { user, password } = (request.body ?? {}) as { user?: unknown; password?: unknown };
     if (typeof user !== 'string' || typeof password !== 'string')
       return sendRefusal(reply, 400, { code: 'bad-body', message: 'user and password are expected, as JSON' });
-    if (!(await login.signIn(user, password, request, reply)))
-      return sendRefusal(reply, 401, { code: 'login-refused', message: WRONG });
-    return reply.header('cache-control', 'no-store').send({ user: CONSOLE_USER });
+    const found = await login.signIn(user, password, request, reply);
+    if (found === undefined) return sendRefusal(reply, 401, { code: 'login-refused', message: WRONG });
+    return reply.header('cache-control', 'no-store').send({ user: found });
   });
   app.delete(SESSION, async (request, reply) => {
-    login.signOut(request, reply);
+    await login.signOut(request, reply);
     return reply.status(204).send();
   });
 }
@@ -147,24 +173,29 @@ function registerRest(
   parts: { broker: Broker; login: ConsoleLogin; logger: Logger; door: Door },
 ): void {
   const { broker, login, logger, door } = parts;
+  const users = new WeakMap<FastifyRequest, ConsoleUser>();
   for (const route of consoleRoutes)
     app.route({
       method: route.method,
       url: REST + route.path.replace(/\{(\w+)\}/g, ':$1'),
       onRequest: async (request, reply) => {
-        const refused = await login.check(request);
-        if (refused === undefined) return;
-        if (refused.status === 401) login.challenge(request, reply);
-        return sendRefusal(reply, refused.status, refused);
+        const admission = await login.check(request);
+        if (admission.refused !== undefined) return refuseLogin(login, request, reply, admission.refused);
+        users.set(request, admission.user);
       },
       handler: async (request, reply) => {
-        const answer = await route.handle(exchange(request, { broker, logger, door }));
+        const answer = await route.handle(exchange(request, { user: users.get(request)!, broker, logger, door }));
         return reply
           .headers(API_HEADERS)
           .status(route.status ?? 200)
           .send(answer);
       },
     });
+}
+
+function refuseLogin(login: ConsoleLogin, request: FastifyRequest, reply: FastifyReply, refused: Refused) {
+  if (refused.status === 401) login.challenge(request, reply);
+  return sendRefusal(reply, refused.status, refused);
 }
 
 const API_HEADERS = {
@@ -174,11 +205,12 @@ const API_HEADERS = {
 
 function exchange(
   request: FastifyRequest,
-  { broker, logger, door }: { broker: Broker; logger: Logger; door: Door },
+  { user, broker, logger, door }: { user: ConsoleUser; broker: Broker; logger: Logger; door: Door },
 ): ConsoleRequest {
-  const by = `${CONSOLE_USER} from ${request.ip.replace(/^::ffff:/i, '')}`;
+  const by = `${user} from ${request.ip.replace(/^::ffff:/i, '')}`;
   return {
     broker,
+    user,
     by,
     baseUrl: `${door.encrypted ? 'https' : 'http'}://${request.headers.host ?? `localhost:${door.port}`}`,
     param: (name) => (request.params as Record<string, string>)[name] ?? '',

@@ -1,9 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock, Logger } from '../../base/index.ts';
+import type { SessionStore } from '../../log/index.ts';
 import { sameText } from '../../security/index.ts';
 import { parseBasic } from '../login.ts';
-import { CONSOLE_USER } from './password.ts';
+import type { Accounts, ConsoleUser } from './accounts.ts';
+import { ConsoleSessions } from './sessions.ts';
 
 /** What the page says with every request; pages of other places cannot, without being asked first. */
 export const PAGE_HEADER = 'x-graticule-console';
@@ -15,20 +16,20 @@ export interface Refused {
   readonly message: string;
 }
 
+/** Who asks, or why that is not answered. */
+export type Admission = { readonly user: ConsoleUser; readonly refused?: undefined } | { readonly refused: Refused };
+
 export interface ConsoleLoginOptions {
-  readonly password: string;
-  /** Part of the cookie's name: browsers keep the cookies of all ports of a machine together. */
-  readonly port: number;
+  readonly accounts: Accounts;
+  readonly sessions: SessionStore;
+  /** Of the cookie: the same at all brokers on a store, for browsers keep the cookies of all ports of a machine together. */
+  readonly cookie: string;
   /** Whether cookies travel by HTTPS alone; behind a proxy that speaks it, they do as well. */
   readonly encrypted: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** A session that nobody uses ends after this long. */
-const IDLE_MS = 12 * 3600_000;
-/** Beyond this, the one that was not used for longest ends. */
-const SESSIONS_MAX = 100;
 /** Wrong passwords are answered later and later, up to this; the count is forgotten after a while. */
 const DELAY_FIRST_MS = 100;
 const DELAY_MAX_MS = 2_000;
@@ -39,43 +40,38 @@ const DELAYED_MAX = 100;
 const CHALLENGE = 'Basic realm="Graticule broker", charset="UTF-8"';
 
 /**
- * Lets the administrator in: by HTTP Basic, or by the cookie of a session, which the page begins.
+ * Lets people and programs in: by HTTP Basic, or by the cookie of a session, which the page begins.
  *
  * A browser sends cookies, and Basic credentials that it was once given, along with requests that other sites' pages make. Such
  * a page cannot set `PAGE_HEADER`, for no answer here permits it to; so a change that has a cookie or comes from a page needs it.
  */
 export class ConsoleLogin {
   readonly #options: ConsoleLoginOptions;
-  readonly #cookie: string;
-  /** By hash of the token, the one used last at the end. */
-  readonly #sessions = new Map<string, { usedMs: number }>();
+  readonly #sessions: ConsoleSessions;
   #failures = { count: 0, lastMs: 0 };
   #delayed = 0;
 
   constructor(options: ConsoleLoginOptions) {
     this.#options = options;
-    this.#cookie = `graticule-broker-${options.port}`;
+    this.#sessions = new ConsoleSessions(options.sessions, options.accounts, options);
   }
 
-  /** @returns why the request is refused; undefined when it may do what it asks for */
-  async check(request: FastifyRequest): Promise<Refused | undefined> {
+  async check(request: FastifyRequest): Promise<Admission> {
     const changes = request.method !== 'GET' && request.method !== 'HEAD';
     const fromPage = request.headers[PAGE_HEADER] !== undefined;
     const token = this.#tokenOf(request);
     const header = request.headers.authorization;
     if (changes && !fromPage && (request.headers.origin !== undefined || (token !== undefined && header === undefined)))
-      return {
-        status: 403,
-        code: 'other-site',
-        message: `changes that a browser asks for carry the header ${PAGE_HEADER}, so that no page of another site can ask`,
-      };
+      return { refused: otherSite() };
+    let user: ConsoleUser | undefined;
     if (header !== undefined) {
       const given = parseBasic(header);
       if (given === undefined) return unauthorized('log in with HTTP Basic authentication');
-      return (await this.isAdmin(given.user, given.password, request.ip)) ? undefined : unauthorized(WRONG);
-    }
-    if (token !== undefined && this.#isCurrent(token)) return undefined;
-    return unauthorized(`log in as ${CONSOLE_USER}`);
+      user = await this.userOf(given.user, given.password, request.ip);
+      if (user === undefined) return unauthorized(WRONG);
+    } else if (token !== undefined) user = await this.#sessions.userOf(token);
+    if (user === undefined) return unauthorized('log in as admin, or as viewer');
+    return changes && user === 'viewer' ? { refused: readOnly() } : { user };
   }
 
   /** The challenge makes a browser ask for a password itself; the page does that. */
@@ -83,27 +79,32 @@ export class ConsoleLogin {
     if (request.headers[PAGE_HEADER] === undefined) reply.header('www-authenticate', CHALLENGE);
   }
 
-  /** Begins a session. @returns whether the password was right */
-  async signIn(user: string, password: string, request: FastifyRequest, reply: FastifyReply): Promise<boolean> {
-    if (!(await this.isAdmin(user, password, request.ip))) return false;
-    const token = randomBytes(32).toString('base64url');
-    if (this.#sessions.size >= SESSIONS_MAX) this.#sessions.delete(this.#sessions.keys().next().value!);
-    this.#sessions.set(hashOf(token), { usedMs: this.#options.clock.monotonicMs() });
-    this.#setCookie(request, reply, token);
-    return true;
+  /** Begins a session. @returns whose; undefined when the password is wrong */
+  async signIn(
+    user: string,
+    password: string,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<ConsoleUser | undefined> {
+    const found = await this.userOf(user, password, request.ip);
+    if (found !== undefined) this.#setCookie(request, reply, await this.#sessions.begin(found));
+    return found;
   }
 
-  signOut(request: FastifyRequest, reply: FastifyReply): void {
+  async signOut(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const token = this.#tokenOf(request);
-    if (token !== undefined) this.#sessions.delete(hashOf(token));
+    if (token !== undefined) await this.#sessions.end(token);
     this.#setCookie(request, reply, '', '; Max-Age=0');
   }
 
-  async isAdmin(user: string, password: string, address: string): Promise<boolean> {
-    const { clock, logger } = this.#options;
-    // Both are compared, whatever the first says: the time of an answer tells nothing.
-    const [rightUser, rightPassword] = [sameText(user, CONSOLE_USER), sameText(password, this.#options.password)];
-    if (rightUser && rightPassword) return true;
+  /** Whose name and password these are; it takes its time when they are nobody's. */
+  async userOf(user: string, password: string, address: string): Promise<ConsoleUser | undefined> {
+    const { accounts, clock, logger } = this.#options;
+    // All are compared, whatever the first says: the time of an answer tells nothing.
+    const isAdmin = [sameText(user, 'admin'), sameText(password, accounts.admin)].every(Boolean);
+    const isViewer = [sameText(user, 'viewer'), sameText(password, accounts.viewer ?? accounts.admin)].every(Boolean);
+    if (isAdmin) return 'admin';
+    if (isViewer && accounts.viewer !== undefined) return 'viewer';
     const now = clock.monotonicMs();
     const count = now - this.#failures.lastMs > FAILURES_REMEMBERED_MS ? 1 : this.#failures.count + 1;
     this.#failures = { count, lastMs: now };
@@ -114,42 +115,39 @@ export class ConsoleLogin {
         .sleep(Math.min(DELAY_MAX_MS, DELAY_FIRST_MS * 2 ** Math.min(count, 10)))
         .finally(() => this.#delayed--);
     }
-    return false;
-  }
-
-  #isCurrent(token: string): boolean {
-    const key = hashOf(token);
-    const session = this.#sessions.get(key);
-    const now = this.#options.clock.monotonicMs();
-    this.#sessions.delete(key);
-    if (session === undefined || now - session.usedMs > IDLE_MS) return false;
-    this.#sessions.set(key, { usedMs: now });
-    return true;
+    return undefined;
   }
 
   #tokenOf(request: FastifyRequest): string | undefined {
     for (const pair of (request.headers.cookie ?? '').split(';')) {
       const [name, value] = pair.trim().split('=', 2);
-      if (name === this.#cookie && value) return value;
+      if (name === this.#options.cookie && value) return value;
     }
     return undefined;
   }
 
-  /** Browsers keep it until they end, and this process as long as it is used. */
+  /** Browsers keep it until they end, and the store as long as it is used. */
   #setCookie(request: FastifyRequest, reply: FastifyReply, token: string, age = ''): void {
-    const isSecure = this.#options.encrypted || request.headers['x-forwarded-proto'] === 'https';
-    const secure = isSecure ? '; Secure' : '';
-    reply.header('set-cookie', `${this.#cookie}=${token}; Path=/${age}; HttpOnly; SameSite=Strict${secure}`);
+    const { cookie, encrypted } = this.#options;
+    const secure = encrypted || request.headers['x-forwarded-proto'] === 'https' ? '; Secure' : '';
+    reply.header('set-cookie', `${cookie}=${token}; Path=/${age}; HttpOnly; SameSite=Strict${secure}`);
   }
 }
 
 export const WRONG = 'user or password is wrong';
 
-function unauthorized(message: string): Refused {
-  return { status: 401, code: 'login-needed', message };
+function unauthorized(message: string): { readonly refused: Refused } {
+  return { refused: { status: 401, code: 'login-needed', message } };
 }
 
-/** What a copy of this process' memory would show is of no use as a cookie. */
-function hashOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64');
+function otherSite(): Refused {
+  return {
+    status: 403,
+    code: 'other-site',
+    message: `changes that a browser asks for carry the header ${PAGE_HEADER}, so that no page of another site can ask`,
+  };
+}
+
+function readOnly(): Refused {
+  return { status: 403, code: 'read-only-account', message: 'viewer may look and change nothing: log in as admin' };
 }

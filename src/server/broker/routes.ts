@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { UserError } from '../../base/index.ts';
 import type { Broker, BrokerStatus, GroupNode, GroupStatus } from '../../log/index.ts';
 import { type ApiAbout, type DescribedRoute, describeApi } from '../../rest/index.ts';
+import type { ConsoleUser } from './accounts.ts';
 import { lagOf } from './lag.ts';
 import { detailsOf, type RecordDetails, type RecordSummary, summaryOf } from './records.ts';
 
@@ -14,6 +15,7 @@ export interface ConsoleRequest {
   query(name: string): string | undefined;
   /** The body, which is a JSON object with no other keys than these; empty when there is none. */
   body(...keys: readonly string[]): Readonly<Record<string, unknown>>;
+  readonly user: ConsoleUser;
   /** Who asks, for people: `admin from 10.0.0.7`. */
   readonly by: string;
   /** Base URL that the client knows this broker by. */
@@ -25,6 +27,15 @@ export interface ConsoleRequest {
 export interface ConsoleRoute extends DescribedRoute {
   /** @returns what is sent as JSON */
   handle(x: ConsoleRequest): Promise<unknown> | unknown;
+}
+
+/** A broker, as it is to whoever asks. */
+export interface BrokerView extends BrokerStatus {
+  readonly account: {
+    readonly user: ConsoleUser;
+    /** It sees everything, and changes nothing. */
+    readonly readOnly: boolean;
+  };
 }
 
 /** A node, with how many records it is behind: see `lagOf`. */
@@ -64,7 +75,10 @@ export const consoleRoutes: readonly ConsoleRoute[] = [
     path: '/broker',
     summary:
       'Shows this broker, its store (room: what it takes, what its disk has left), and the other brokers on it; a waiting one answers as well',
-    handle: (x) => x.broker.status(),
+    handle: async (x): Promise<BrokerView> => {
+      const account = { user: x.user, readOnly: x.user === 'viewer' };
+      return { ...(await x.broker.status()), account };
+    },
   },
   {
     ...change,
@@ -194,7 +208,7 @@ const API: ApiAbout = {
     'What a broker has, and what can be done to it. A broker that waits answers GET /broker and POST /broker/takeover; everything else it refuses with 503 and names the active one. Refusals are JSON: code, for programs; message, for people; active, where another broker is.',
   refusals: {
     401: 'Nobody is logged in',
-    403: 'A page of another site asked',
+    403: 'The account changes nothing (viewer), or a page of another site asked',
     404: 'There is no such group, record or node',
     503: 'Another broker is active, or the store cannot be reached',
   },

@@ -1,4 +1,17 @@
-import { Alert, Anchor, AppShell, Badge, Button, Group, Loader, Stack, Tabs, Text, Title } from '@mantine/core';
+import {
+  Alert,
+  Anchor,
+  AppShell,
+  Badge,
+  Button,
+  Group,
+  Loader,
+  Stack,
+  Tabs,
+  Text,
+  Title,
+  Tooltip,
+} from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { SchemeSwitch } from '../Brand.tsx';
 import { SignIn } from '../SignIn.tsx';
@@ -48,8 +61,15 @@ export function BrokerPage() {
                 {shown.status.state}
               </Badge>
             )}
+            {shown?.status.account.readOnly && (
+              <Tooltip label={`${shown.status.account.user} may look at everything and change nothing`}>
+                <Badge color="gray" variant="outline" tt="none" tabIndex={0} style={{ flexShrink: 0 }}>
+                  read-only
+                </Badge>
+              </Tooltip>
+            )}
             {shown && (
-              <Button size="xs" variant="subtle" onClick={signOut}>
+              <Button size="xs" variant="subtle" onClick={signOut} title={`Signed in as ${shown.status.account.user}`}>
                 Sign out
               </Button>
             )}
@@ -67,7 +87,8 @@ export function BrokerPage() {
           )}
           {console.state === 'signed-out' && (
             <SignIn signIn={signIn}>
-              The password is in GRATICULE_BROKER_PASSWORD, or in the file that the broker’s log names at its start
+              As admin, or as viewer to look and change nothing. The passwords are in GRATICULE_BROKER_PASSWORD and
+              GRATICULE_BROKER_VIEWER_PASSWORD, or in the files that the broker’s log names at its start
               (console-login).
             </SignIn>
           )}
@@ -81,6 +102,7 @@ export function BrokerPage() {
 function Overview({ shown, refresh }: { shown: Shown; refresh(): void }) {
   const { status, groups, samples, lost } = shown;
   const [action, setAction] = useState<Action>();
+  const act = status.account.readOnly ? undefined : setAction;
   const [result, setResult] = useState<string>();
   useEffect(() => {
     if (result === undefined) return;
@@ -96,7 +118,7 @@ function Overview({ shown, refresh }: { shown: Shown; refresh(): void }) {
         </Alert>
       )}
       <Stack gap="md" className={lost ? 'past' : undefined}>
-        <Brokers status={status} act={setAction} />
+        <Brokers status={status} act={act} />
         {groups === undefined ? (
           <Elsewhere status={status} />
         ) : groups.length === 0 ? (
@@ -106,7 +128,7 @@ function Overview({ shown, refresh }: { shown: Shown; refresh(): void }) {
         ) : (
           <Groups groups={groups}>
             {(group) => (
-              <GroupPanel key={group.group} group={group} samples={samples.get(group.group) ?? []} act={setAction} />
+              <GroupPanel key={group.group} group={group} samples={samples.get(group.group) ?? []} act={act} />
             )}
           </Groups>
         )}

@@ -1,6 +1,6 @@
 import { Alert, Anchor, Badge, Button, Card, CopyButton, Group, SimpleGrid, Text, Tooltip } from '@mantine/core';
 import { ask, type BrokerPresence, type BrokerState, type BrokerStatus } from './api.ts';
-import { type Action, shellWord } from './Confirm.tsx';
+import { type Act, type Action, shellWord } from './Confirm.tsx';
 import { ageText, bytesText, sentence } from './format.ts';
 
 export const STATE_COLORS: Readonly<Record<BrokerState, string>> = {
@@ -16,7 +16,7 @@ const STORES: Readonly<Record<BrokerStatus['store']['kind'], string>> = {
 };
 
 /** All brokers on the store, the active one first; and the store. */
-export function Brokers({ status, act }: { status: BrokerStatus; act(action: Action): void }) {
+export function Brokers({ status, act }: { status: BrokerStatus; act: Act | undefined }) {
   const { bytes, disk, warning } = status.room;
   const waiting = status.brokers.filter(({ state }) => state === 'waiting');
   return (
@@ -28,11 +28,13 @@ export function Brokers({ status, act }: { status: BrokerStatus; act(action: Act
             broker={broker}
             here={broker.name === status.name}
             takeOver={
-              broker.state === 'waiting'
-                ? () => act(takingOver(broker.name))
-                : broker.state === 'active' && broker.name === status.name && waiting.length > 0
-                  ? () => act(handingOver(broker.name))
-                  : undefined
+              act === undefined
+                ? undefined
+                : broker.state === 'waiting'
+                  ? () => act(takingOver(broker.name))
+                  : broker.state === 'active' && broker.name === status.name && waiting.length > 0
+                    ? () => act(handingOver(broker.name))
+                    : undefined
             }
           />
         ))}

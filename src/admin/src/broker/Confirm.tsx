@@ -17,6 +17,9 @@ export interface Action {
   run(input: string): Promise<string>;
 }
 
+/** Asks for an action; absent for those who may do none. */
+export type Act = (action: Action) => void;
+
 export function Confirm({
   action,
   onClose,

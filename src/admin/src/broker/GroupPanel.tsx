@@ -2,7 +2,7 @@ import { Alert, Badge, Button, Group, Paper, SegmentedControl, SimpleGrid, Stack
 import { useState } from 'react';
 import { ask, type GroupNode, type GroupStatus, groupPath } from './api.ts';
 import { Chart } from './Chart.tsx';
-import { type Action, shellWord } from './Confirm.tsx';
+import { type Act, type Action, shellWord } from './Confirm.tsx';
 import { ageText, bytesText, countText, rateText } from './format.ts';
 import { Nodes } from './Nodes.tsx';
 import type { Sample } from './polling.ts';
@@ -16,7 +16,7 @@ export function GroupPanel({
 }: {
   group: GroupStatus;
   samples: readonly Sample[];
-  act(action: Action): void;
+  act: Act | undefined;
 }) {
   const [view, setView] = useState<'nodes' | 'records'>('nodes');
   const { head, trimmed, paused, nodes, snapshots, blobs, recordBytes } = group;
@@ -36,26 +36,28 @@ export function GroupPanel({
             </Badge>
           )}
         </Group>
-        <Group gap="xs">
-          {paused ? (
-            <Button size="xs" color="orange" onClick={() => act(resuming(group.group))}>
-              Resume…
+        {act && (
+          <Group gap="xs">
+            {paused ? (
+              <Button size="xs" color="orange" onClick={() => act(resuming(group.group))}>
+                Resume…
+              </Button>
+            ) : (
+              <Button size="xs" variant="default" onClick={() => act(pausing(group.group))}>
+                Pause…
+              </Button>
+            )}
+            <Button
+              size="xs"
+              variant="default"
+              disabled={newest === undefined || newest.at <= trimmed}
+              title={newest === undefined ? 'Without a snapshot, all records are needed' : undefined}
+              onClick={() => act(trimming(group))}
+            >
+              Trim…
             </Button>
-          ) : (
-            <Button size="xs" variant="default" onClick={() => act(pausing(group.group))}>
-              Pause…
-            </Button>
-          )}
-          <Button
-            size="xs"
-            variant="default"
-            disabled={newest === undefined || newest.at <= trimmed}
-            title={newest === undefined ? 'Without a snapshot, all records are needed' : undefined}
-            onClick={() => act(trimming(group))}
-          >
-            Trim…
-          </Button>
-        </Group>
+          </Group>
+        )}
       </Group>
       {paused && (
         <Alert color="orange" role="status" p="xs">
@@ -120,7 +122,7 @@ export function GroupPanel({
           ]}
         />
         {view === 'nodes' ? (
-          <Nodes nodes={nodes} head={head} disconnect={(node) => act(disconnecting(group.group, node))} />
+          <Nodes nodes={nodes} head={head} disconnect={act && ((node) => act(disconnecting(group.group, node)))} />
         ) : (
           <Records group={group.group} head={head} trimmed={trimmed} />
         )}

@@ -25,7 +25,8 @@ export function Nodes({
 }: {
   nodes: readonly GroupNode[];
   head: number;
-  disconnect(node: GroupNode): void;
+  /** Absent for those who may not. */
+  disconnect: ((node: GroupNode) => void) | undefined;
 }) {
   if (nodes.length === 0)
     return (
@@ -48,14 +49,14 @@ export function Nodes({
       </Table.Thead>
       <Table.Tbody>
         {nodes.map((node) => (
-          <NodeRow key={node.name} node={node} head={head} disconnect={() => disconnect(node)} />
+          <NodeRow key={node.name} node={node} head={head} disconnect={disconnect && (() => disconnect(node))} />
         ))}
       </Table.Tbody>
     </Table>
   );
 }
 
-function NodeRow({ node, head, disconnect }: { node: GroupNode; head: number; disconnect(): void }) {
+function NodeRow({ node, head, disconnect }: { node: GroupNode; head: number; disconnect: (() => void) | undefined }) {
   const { name, connected, address, since, status, lag = 0 } = node;
   return (
     <Table.Tr aria-label={`Node ${name}`} data-connected={connected}>
@@ -121,7 +122,7 @@ function NodeRow({ node, head, disconnect }: { node: GroupNode; head: number; di
         )}
       </Table.Td>
       <Table.Td className="stacking-actions">
-        {connected && (
+        {connected && disconnect && (
           <Button size="compact-xs" variant="default" onClick={disconnect}>
             Disconnect…
           </Button>

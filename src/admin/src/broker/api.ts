@@ -24,6 +24,8 @@ export interface BrokerStatus extends BrokerPresence {
     readonly warning?: string;
   };
   readonly brokers: readonly BrokerPresence[];
+  /** Who asked. */
+  readonly account: { readonly user: string; readonly readOnly: boolean };
 }
 
 export interface GroupNode {
