@@ -3,19 +3,11 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { gdal, gdalMissing } from '../../test/gdal.ts';
 import { attributeOfBinding, bindingOf } from './bindings.ts';
 import type { Expression, Filter } from './filter/index.ts';
 import { evaluate } from './filter/index.ts';
-import {
-  collect,
-  coverageStore,
-  dataStore,
-  emptyView,
-  gdal,
-  gdalMissing,
-  type TestAccess,
-  testAccess,
-} from './testing/sources.ts';
+import { collect, coverageStore, dataStore, emptyView, type TestAccess, testAccess } from './testing/sources.ts';
 import type { AttributeType, Feature, FeatureSource } from './types.ts';
 
 describe('stores', () => {

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { gdal, gdalMissing } from '../../test/gdal.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../../test/services/postgres.ts';
 import { parseCql } from './filter/index.ts';
-import { collect, gdal, gdalMissing, type TestAccess, testAccess } from './testing/sources.ts';
+import { collect, type TestAccess, testAccess } from './testing/sources.ts';
 import type { Feature, FeatureSource } from './types.ts';
 
 /** Points on a grid of 40 by 30, with gaps in some values. */

@@ -5,12 +5,11 @@
 
 import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
-import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { adjacentPorts } from '../free-ports.ts';
 import { type ActiveMq, activeMqMissing, startActiveMq } from '../services/activemq.ts';
-import { ADMIN, equalTrees, eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { demoDirectory, equalTrees, eventually, sees, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { auditWritten, whileWriting } from './writers.ts';
 
 const LOGIN = { user: 'node', password: 'not-to-be-shown' };
 
@@ -26,7 +25,7 @@ describe('nodes with a log on ActiveMQ', { skip: activeMqMissing }, () => {
     const { user, password } = LOGIN;
     activeMq = await startActiveMq({ users: { [user]: password } });
     log = activeMq.url.replace('://', `://${user}:${password}@`);
-    await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: 'geoserver', salt: new Uint8Array(16) });
+    await demoDirectory(folder, 'A');
     a = await new TestNode({ folder, name: 'A', port: base, log }).ready();
     // The second one is told by its environment, as a container is, and in the words of GeoServer's extension.
     const brokerURL = `failover:(tcp://127.0.0.1:${activeMq.brokers[0]!.port})?jms.userName=${user}&jms.password=${password}`;
@@ -42,10 +41,7 @@ describe('nodes with a log on ActiveMQ', { skip: activeMqMissing }, () => {
   it('what is posted to one is there on the other, and they see each other', async () => {
     assert.equal((await a.rest('POST', '/workspaces', workspaceXml('over-activemq'))).status, 201);
     await eventually(async () => assert.equal((await b.rest('GET', '/workspaces/over-activemq.json')).status, 200));
-    await eventually(async () => {
-      const overview = await (await fetch(`${b.url}/cluster/overview.json`)).json();
-      assert.deepEqual((overview as { nodes: { name: string }[] }).nodes.map(({ name }) => name).sort(), ['A', 'B']);
-    });
+    await sees(b.url, 'A', 'B');
   });
 
   it('a large upload gets there, from node to node', async () => {
@@ -73,55 +69,17 @@ describe('nodes with a log on ActiveMQ', { skip: activeMqMissing }, () => {
   });
 
   it('a broker that is killed while clients write loses nothing, and nothing is there twice', async () => {
-    const answered = new Set<string>();
-    let stop = false;
-    const client = async (node: TestNode, prefix: string) => {
-      for (let n = 0; !stop; n++) {
-        const name = `${prefix}${n}`;
-        // The same request until it is answered, as its key allows.
-        for (;;) {
-          const status = await fetch(`${node.url}/rest/workspaces`, {
-            method: 'POST',
-            headers: { authorization: ADMIN, 'content-type': 'text/xml', 'idempotency-key': `create-${name}` },
-            body: workspaceXml(name),
-            signal: AbortSignal.timeout(30_000),
-          }).then(
-            (answer) => answer.status,
-            () => undefined,
-          );
-          if (status === 201) break;
-          // A second one of the same would be refused with 409.
-          assert.ok(status === undefined || status === 503, `${name}: ${status}`);
-          await new Promise((resolve) => setTimeout(resolve, 50));
-        }
-        answered.add(name);
-      }
-    };
-    const clients = [client(a, 'ka'), client(b, 'kb'), client(c, 'kc')];
     const [broker] = activeMq.brokers;
-    const writes = async (more: number) => {
-      const before = answered.size;
-      await eventually(() => assert.ok(answered.size >= before + more, `${answered.size} writes`), 60_000);
-    };
-    try {
+    const answered = await whileWriting([a, b, c], async ({ more }) => {
       for (let times = 0; times < 2; times++) {
-        await writes(15);
+        await more(15);
         await broker!.kill('SIGKILL');
         await broker!.restart();
       }
-      await writes(15);
-    } finally {
-      stop = true;
-      await Promise.all(clients);
-    }
+      await more(15);
+    });
     await equalTrees(a.url, b.url, c.url);
-    for (const node of [a, b, c]) {
-      const list = (await (await node.rest('GET', '/workspaces.json')).json()) as {
-        workspaces: { workspace: { name: string }[] };
-      };
-      const found = list.workspaces.workspace.map(({ name }) => name).filter((name) => /^k[a-c]\d/.test(name));
-      assert.deepEqual(found.sort(), [...answered].sort());
-    }
+    await auditWritten(answered, [a, b, c]);
   });
 
   it('a node that lost all it had gets it from the others', async () => {

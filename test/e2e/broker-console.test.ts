@@ -1,26 +1,21 @@
 /** The console of two brokers that share a folder, in a real browser and on the command line, with two real nodes. */
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { type Browser, chromium, type Page } from 'playwright-core';
 import { adjacentPorts } from '../free-ports.ts';
+import { type OpenPage, openPage, pageMissing } from './browser.ts';
 import { eventually, Program, run, SECRET, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const PAGE = path.resolve(import.meta.dirname, '../../src/admin/dist/broker.html');
-const missing =
-  (!existsSync(CHROMIUM) && `needs ${CHROMIUM}`) || (!existsSync(PAGE) && 'needs the page: npx vite build src/admin');
+const missing = pageMissing('broker.html');
 const GROUP = 'geoserver-cluster';
 
 const { folder, remove } = temporaryFolder();
 const store = path.join(folder, 'store');
 const brokers: { readonly name: string; readonly url: string; readonly program: Program }[] = [];
 let nodes: TestNode[] = [];
-let browser: Browser;
-let page: Page;
-const problems: string[] = [];
+let { page, problems, close } = {} as OpenPage;
 
 async function startBroker(name: string, port: number): Promise<void> {
   const args = ['broker', '--store', store, '--name', name, '--port', String(port), '--host', '127.0.0.1'];
@@ -44,22 +39,10 @@ before(async () => {
   const log = `failover:(ws://localhost:${base},ws://localhost:${base + 1})`;
   nodes = ['A', 'B'].map((name, index) => new TestNode({ folder, name, port: base + 2 + index, log }));
   await Promise.all(nodes.map((node) => node.ready()));
-  const args = [
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--disable-dev-shm-usage',
-  ];
-  browser = await chromium.launch({ executablePath: CHROMIUM, args });
-  page = await browser.newPage({ viewport: { width: 1360, height: 900 } });
-  page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text());
-  });
-  page.on('pageerror', (error) => problems.push(error.message));
-  await page.goto(`${brokers[0]!.url}/`);
+  ({ page, problems, close } = await openPage(`${brokers[0]!.url}/`));
 });
 after(async () => {
-  await browser?.close();
+  await close?.();
   await Promise.all(nodes.map((node) => node.stop()));
   await Promise.all(brokers.map(({ program }) => program.stop()));
   remove();

@@ -11,6 +11,7 @@ import {
   equalTrees,
   eventually,
   getMap,
+  overview,
   Program,
   readText,
   rest,
@@ -97,11 +98,9 @@ test('every node draws the same world, and it is not empty', async () => {
 });
 
 test('every layer of the overview can be drawn', async () => {
-  const overview = (await (await fetch(`${url(2)}/cluster/overview.json`)).json()) as {
-    layers: { name: string; bbox: number[] }[];
-  };
-  assert.equal(overview.layers.length, 9);
-  for (const layer of overview.layers) await getMap(url(2), { layers: layer.name, width: '128', height: '64' });
+  const { layers } = await overview(url(2));
+  assert.equal(layers.length, 9);
+  for (const layer of layers) await getMap(url(2), { layers: layer.name, width: '128', height: '64' });
 });
 
 test('a workspace made on B is read on C by the next request, and the trees are equal', async () => {

@@ -11,6 +11,7 @@ import {
   eventually,
   getMap,
   nodeState,
+  overview,
   startDemoCluster,
   type TestNode,
   temporaryFolder,
@@ -191,9 +192,7 @@ test('a style is drawn with its icon by a node that was told of neither', async 
   assert.equal((await b.rest('POST', '/styles?name=dots', sld, 'application/vnd.ogc.sld+xml')).status, 201);
   const { position } = await nodeState(b.url);
   await eventually(async () => assert.ok((await nodeState(c.url)).position >= position));
-  const layer = (
-    (await (await fetch(`${c.url}/cluster/overview.json`)).json()) as { layers: { name: string }[] }
-  ).layers.find(({ name }) => /places|cities/.test(name));
+  const layer = (await overview(c.url)).layers.find(({ name }) => /places|cities/.test(name));
   assert.ok(layer, 'the demo has a layer of points');
   const drawn = await getMap(c.url, { layers: layer.name, styles: 'dots' });
   const { data } = PNG.sync.read(Buffer.from(drawn));

@@ -1,11 +1,14 @@
 /** Runs the real program for the tests in this folder: `src/cli/main.ts` in processes of its own, on free ports, in temporary folders. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
+import { writeZip } from '../../src/rest/zip.ts';
+import type { NodeSummary, Overview } from '../../src/server/overview.ts';
 import { adjacentPorts } from '../free-ports.ts';
+import { gdal } from '../gdal.ts';
 
 export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 export const SECRET = 'a secret for tests';
@@ -88,7 +91,7 @@ export async function eventually<Result>(
   }
 }
 
-/** The first of `count` ports in a row that nobody uses now. */
+/** A folder of its own for a test, which removes it at its end. */
 export function temporaryFolder(): { readonly folder: string; remove(): void } {
   const folder = mkdtempSync(path.join(tmpdir(), 'graticule-e2e-'));
   return { folder, remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }) };
@@ -157,31 +160,42 @@ export class TestNode {
     return this.program.stop();
   }
 
-  rest(method: string, resource: string, body?: string | Uint8Array, contentType = 'text/xml'): Promise<Response> {
-    return rest(this.url, method, resource, body, contentType);
+  rest(...asked: Asked): Promise<Response> {
+    return rest(this.url, ...asked);
   }
+}
+
+/** Makes the data directory of a node, with the demo's data; the same each time. */
+export async function demoDirectory(folder: string, name: string): Promise<void> {
+  await makeDemoDirectory(path.join(folder, name), { adminPassword: PASSWORD, salt: new Uint8Array(16) });
 }
 
 /** A cluster on the demo's data: A (primary, holds the log), B (primary), C (replica), all ready. */
 export async function startDemoCluster(folder: string): Promise<[a: TestNode, b: TestNode, c: TestNode]> {
   const base = await adjacentPorts(3);
-  await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: PASSWORD, salt: new Uint8Array(16) });
+  await demoDirectory(folder, 'A');
   const a = await new TestNode({ folder, name: 'A', port: base }).ready();
   const b = new TestNode({ folder, name: 'B', port: base + 1, logPort: base });
   const c = new TestNode({ folder, name: 'C', port: base + 2, logPort: base, role: 'replica' });
   return [a, await b.ready(), await c.ready()];
 }
 
-export function rest(
-  url: string,
+/** Text is XML unless another type is given. */
+export type Asked = readonly [
   method: string,
   resource: string,
   body?: string | Uint8Array,
-  contentType = 'text/xml',
-): Promise<Response> {
+  contentType?: string,
+  headers?: Readonly<Record<string, string>>,
+];
+
+/** Asks the REST API, as the administrator. */
+export function rest(url: string, ...asked: Asked): Promise<Response> {
+  const [method, resource, body, contentType = 'text/xml', headers] = asked;
+  const typed = body === undefined ? {} : { 'content-type': contentType };
   return fetch(`${url}/rest${resource}`, {
     method,
-    headers: { authorization: ADMIN, ...(body === undefined ? {} : { 'content-type': contentType }) },
+    headers: { authorization: ADMIN, ...typed, ...headers },
     body: body as string | undefined,
     signal: AbortSignal.timeout(30_000),
   });
@@ -189,13 +203,26 @@ export function rest(
 
 export const workspaceXml = (name: string) => `<workspace><name>${name}</name></workspace>`;
 
-/** Position and digest of a node, by itself. */
-export async function nodeState(url: string): Promise<{ position: number; digest: string; state: string }> {
-  const overview = (await (await fetch(`${url}/cluster/overview.json`)).json()) as {
-    node: string;
-    nodes: { name: string; position: number; digest: string; state: string }[];
+export async function workspaceNames(url: string): Promise<string[]> {
+  const list = (await (await rest(url, 'GET', '/workspaces.json')).json()) as {
+    workspaces: { workspace: { name: string }[] };
   };
-  return overview.nodes.find((node) => node.name === overview.node)!;
+  return list.workspaces.workspace.map(({ name }) => name);
+}
+
+export async function overview(url: string): Promise<Overview> {
+  return (await (await fetch(`${url}/cluster/overview.json`)).json()) as Overview;
+}
+
+/** Position and digest of a node, by itself. */
+export async function nodeState(url: string): Promise<NodeSummary> {
+  const { node, nodes } = await overview(url);
+  return nodes.find(({ name }) => name === node)!;
+}
+
+/** Waits until a node knows of these, and of no others. */
+export async function sees(url: string, ...names: readonly string[]): Promise<void> {
+  await eventually(async () => assert.deepEqual((await overview(url)).nodes.map(({ name }) => name).sort(), names));
 }
 
 /** Waits until all are at one position, and checks that they hold the same there. */
@@ -231,8 +258,21 @@ export async function getMap(url: string, params: Readonly<Record<string, string
   return bytes;
 }
 
-// ---- archives
+// ---- files
 
+/** A ZIP with a shapefile `lands`: the countries of the demo's data, of a node that has it, written by GDAL. */
+export function zippedLands(node: { readonly dataDir: string }): Uint8Array {
+  const { folder, remove } = temporaryFolder();
+  const source = path.join(node.dataDir, 'data/natural_earth.gpkg');
+  gdal('ogr2ogr', '-f', 'ESRI Shapefile', folder, source, 'countries', '-nln', 'lands', '-lco', 'ENCODING=UTF-8');
+  const zip = writeZip(
+    readdirSync(folder).map((name) => ({ path: name, bytes: readFileSync(path.join(folder, name)) })),
+  );
+  remove();
+  return zip;
+}
+
+/** A file's text; none when it is not there. */
 export function readText(file: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8') : '';
 }

@@ -4,9 +4,17 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { adjacentPorts } from '../free-ports.ts';
-import { equalTrees, nodeState, PASSWORD, run, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import {
+  demoDirectory,
+  equalTrees,
+  nodeState,
+  PASSWORD,
+  run,
+  TestNode,
+  temporaryFolder,
+  workspaceXml,
+} from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 let [a, b, restored] = [] as unknown as [TestNode, TestNode, TestNode];
@@ -14,7 +22,7 @@ let base = 0;
 
 before(async () => {
   base = await adjacentPorts(3);
-  await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: PASSWORD, salt: new Uint8Array(16) });
+  await demoDirectory(folder, 'A');
   a = await new TestNode({ folder, name: 'A', port: base }).ready();
   b = await new TestNode({ folder, name: 'B', port: base + 1, logPort: base, role: 'replica' }).ready();
 });

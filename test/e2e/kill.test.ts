@@ -5,7 +5,17 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { adjacentPorts } from '../free-ports.ts';
-import { equalTrees, eventually, getMap, rest, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import {
+  demoDirectory,
+  equalTrees,
+  eventually,
+  getMap,
+  rest,
+  TestNode,
+  temporaryFolder,
+  workspaceNames,
+  workspaceXml,
+} from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];
@@ -13,7 +23,7 @@ let base = 0;
 
 before(async () => {
   base = await adjacentPorts(4);
-  await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: 'geoserver', salt: new Uint8Array(16) });
+  await demoDirectory(folder, 'A');
   a = await new TestNode({ folder, name: 'A', port: base }).ready();
   b = new TestNode({ folder, name: 'B', port: base + 1, logPort: base });
   c = new TestNode({ folder, name: 'C', port: base + 2, logPort: base, role: 'replica' });
@@ -25,13 +35,6 @@ after(async () => {
   remove();
 });
 
-async function workspaces(node: TestNode): Promise<string[]> {
-  const list = (await (await node.rest('GET', '/workspaces.json')).json()) as {
-    workspaces: { workspace: { name: string }[] };
-  };
-  return list.workspaces.workspace.map((workspace) => workspace.name).sort();
-}
-
 test('a killed replica catches up with fifty changes', async () => {
   await c.kill();
   for (let i = 0; i < 50; i++) {
@@ -39,7 +42,7 @@ test('a killed replica catches up with fifty changes', async () => {
     assert.equal((await node.rest('POST', '/workspaces', workspaceXml(`caught${i}`))).status, 201);
   }
   await c.restart();
-  assert.equal((await workspaces(c)).filter((name) => name.startsWith('caught')).length, 50);
+  assert.equal((await workspaceNames(c.url)).filter((name) => name.startsWith('caught')).length, 50);
   await equalTrees(a.url, b.url, c.url);
 });
 
@@ -70,7 +73,7 @@ test('the node with the log is killed amid writes: what was answered is there, o
 
   await equalTrees(a.url, b.url, c.url);
   for (const node of [a, b, c]) {
-    const found = await workspaces(node);
+    const found = await workspaceNames(node.url);
     assert.equal(new Set(found).size, found.length, 'nothing is there twice');
     for (const name of answered)
       assert.ok(found.includes(name), `${name} was answered 201 and is missing on ${node.name}`);

@@ -1,12 +1,11 @@
 /** Two nodes whose log is on NATS: what one takes, the other has; and a server that is killed loses nothing that was answered. */
 
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { adjacentPorts } from '../free-ports.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
-import { ADMIN, equalTrees, eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { demoDirectory, equalTrees, sees, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { auditWritten, whileWriting } from './writers.ts';
 
 const LOGIN = { user: 'graticule', password: 'not-to-be-shown' };
 
@@ -20,7 +19,7 @@ describe('nodes with a log on NATS', { skip: natsMissing }, () => {
     const { user, password } = LOGIN;
     nats = await startNats({ configuration: `authorization { user: ${user}, password: "${password}" }` });
     const log = nats.url.replace('://', `://${user}:${password}@`);
-    await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: 'geoserver', salt: new Uint8Array(16) });
+    await demoDirectory(folder, 'A');
     a = await new TestNode({ folder, name: 'A', port: base, log }).ready();
     // The second one is told by its environment, as a container is.
     b = await new TestNode({
@@ -40,10 +39,7 @@ describe('nodes with a log on NATS', { skip: natsMissing }, () => {
   it('what is posted to one is there on the other, and they see each other', async () => {
     assert.equal((await a.rest('POST', '/workspaces', workspaceXml('over-nats'))).status, 201);
     assert.equal((await b.rest('GET', '/workspaces/over-nats.json')).status, 200);
-    await eventually(async () => {
-      const overview = await (await fetch(`${b.url}/cluster/overview.json`)).json();
-      assert.deepEqual((overview as { nodes: { name: string }[] }).nodes.map(({ name }) => name).sort(), ['A', 'B']);
-    });
+    await sees(b.url, 'A', 'B');
   });
 
   it('a large upload gets there', async () => {
@@ -63,48 +59,16 @@ describe('nodes with a log on NATS', { skip: natsMissing }, () => {
   });
 
   it('a server that is killed while clients write loses nothing, and nothing is there twice', async () => {
-    const answered = new Set<string>();
-    let stop = false;
-    const client = async (node: TestNode, prefix: string) => {
-      for (let n = 0; !stop; n++) {
-        const name = `${prefix}${n}`;
-        // The same request until it is answered, as its key allows.
-        for (;;) {
-          const status = await fetch(`${node.url}/rest/workspaces`, {
-            method: 'POST',
-            headers: { authorization: ADMIN, 'content-type': 'text/xml', 'idempotency-key': `create-${name}` },
-            body: workspaceXml(name),
-            signal: AbortSignal.timeout(30_000),
-          }).then(
-            (answer) => answer.status,
-            () => undefined,
-          );
-          if (status === 201) break;
-          // A second one of the same would be refused with 409.
-          assert.ok(status === undefined || status === 503, `${name}: ${status}`);
-          await new Promise((resolve) => setTimeout(resolve, 50));
-        }
-        answered.add(name);
+    const [server] = nats.servers;
+    const answered = await whileWriting([a, a, b, b], async ({ more }) => {
+      for (let times = 0; times < 2; times++) {
+        await more(30);
+        await server!.kill('SIGKILL');
+        await server!.restart();
       }
-    };
-    const clients = [client(a, 'ka'), client(a, 'kb'), client(b, 'kc'), client(b, 'kd')];
-    for (let times = 0; times < 2; times++) {
-      const before = answered.size;
-      await eventually(() => assert.ok(answered.size >= before + 30, `${answered.size} writes`), 60_000);
-      await nats.servers[0]!.kill('SIGKILL');
-      await nats.servers[0]!.restart();
-    }
-    const before = answered.size;
-    await eventually(() => assert.ok(answered.size >= before + 20, 'writes go on after the restart'), 60_000);
-    stop = true;
-    await Promise.all(clients);
+      await more(20);
+    });
     await equalTrees(a.url, b.url);
-    for (const node of [a, b]) {
-      const list = (await (await node.rest('GET', '/workspaces.json')).json()) as {
-        workspaces: { workspace: { name: string }[] };
-      };
-      const found = list.workspaces.workspace.map(({ name }) => name).filter((name) => /^k[a-d]\d/.test(name));
-      assert.deepEqual(found.sort(), [...answered].sort());
-    }
+    await auditWritten(answered, [a, b]);
   });
 });

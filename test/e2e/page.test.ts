@@ -1,50 +1,29 @@
 /** The page in a real browser, on the demo's data: nodes, layers, and maps drawn by the node of one's choice. */
 
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { adjacentPorts } from '../free-ports.ts';
-import { eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { type OpenPage, openPage, pageMissing } from './browser.ts';
+import { demoDirectory, eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
 
-const CHROMIUM = '/usr/bin/chromium';
-const PAGE = path.resolve(import.meta.dirname, '../../src/admin/dist/index.html');
-const missing =
-  (!existsSync(CHROMIUM) && `needs ${CHROMIUM}`) || (!existsSync(PAGE) && 'needs the page: npx vite build src/admin');
+const missing = pageMissing('index.html');
 
 const { folder, remove } = temporaryFolder();
 let nodes: TestNode[] = [];
-let browser: Browser;
-let page: Page;
-const problems: string[] = [];
+let { page, problems, close } = {} as OpenPage;
 
 before(async () => {
   if (missing) return;
   const base = await adjacentPorts(2);
-  await makeDemoDirectory(path.join(folder, 'A'), { adminPassword: 'geoserver', salt: new Uint8Array(16) });
+  await demoDirectory(folder, 'A');
   const cors = ['--cors', '*'];
   const a = await new TestNode({ folder, name: 'A', port: base, more: cors }).ready();
   const b = await new TestNode({ folder, name: 'B', port: base + 1, logPort: base, more: cors }).ready();
   nodes = [a, b];
-  // Without the network that it would look for at each start.
-  const args = [
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--disable-dev-shm-usage',
-  ];
-  browser = await chromium.launch({ executablePath: CHROMIUM, args });
-  page = await browser.newPage({ viewport: { width: 1360, height: 860 } });
-  page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text());
-  });
-  page.on('pageerror', (error) => problems.push(error.message));
-  await page.goto(`${a.url}/`);
+  ({ page, problems, close } = await openPage(`${a.url}/`));
 });
 after(async () => {
-  await browser?.close();
+  await close?.();
   await Promise.all(nodes.toReversed().map((node) => node.stop()));
   remove();
 });

@@ -1,12 +1,9 @@
 /** Publishing by REST on one node, drawing on another; and requests that must change nothing. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
-import { writeZip } from '../../src/rest/zip.ts';
+import { gdalMissing } from '../gdal.ts';
 import {
   ADMIN,
   equalTrees,
@@ -16,6 +13,7 @@ import {
   type TestNode,
   temporaryFolder,
   workspaceXml,
+  zippedLands,
 } from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
@@ -29,15 +27,6 @@ after(async () => {
   await a.stop();
   remove();
 });
-
-const haveOgr = (() => {
-  try {
-    execFileSync('ogr2ogr', ['--version']);
-    return true;
-  } catch {
-    return false;
-  }
-})();
 
 const sld = (
   fill: string,
@@ -53,23 +42,9 @@ async function brazil(node: TestNode): Promise<string> {
 }
 
 test('a shapefile that is published on A is drawn by C, with its style, and B changes the style', {
-  skip: !haveOgr && 'no ogr2ogr',
+  skip: gdalMissing,
 }, async () => {
-  const out = path.join(folder, 'shapes');
-  mkdirSync(out);
-  execFileSync('ogr2ogr', [
-    '-f',
-    'ESRI Shapefile',
-    out,
-    path.join(folder, 'A/data/natural_earth.gpkg'),
-    'countries',
-    '-nln',
-    'lands',
-    '-lco',
-    'ENCODING=UTF-8',
-  ]);
-  const zip = writeZip(readdirSync(out).map((name) => ({ path: name, bytes: readFileSync(path.join(out, name)) })));
-
+  const zip = zippedLands(a);
   assert.equal((await a.rest('POST', '/workspaces', workspaceXml('shop'))).status, 201);
   const upload = await a.rest('PUT', '/workspaces/shop/datastores/lands/file.shp', zip, 'application/zip');
   assert.equal(upload.status, 201, await upload.text());

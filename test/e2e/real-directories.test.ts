@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { REAL_DATA } from '../real-data.ts';
-import { TestNode, temporaryFolder } from './harness.ts';
+import { overview, TestNode, temporaryFolder } from './harness.ts';
 
 const skip = !existsSync(REAL_DATA) && `no ${REAL_DATA}`;
 const { folder, remove } = temporaryFolder();
@@ -59,12 +59,10 @@ for (const name of directories()) {
       const answer = await fetch(`${node.url}/wms?service=WMS&version=1.3.0&request=GetCapabilities`);
       const capabilities = await answer.text();
       assert.equal(answer.status, 200, capabilities.slice(0, 500));
-      const overview = (await (await fetch(`${node.url}/cluster/overview.json`)).json()) as {
-        layers: { name: string; type: string }[];
-      };
+      const { layers } = await overview(node.url);
       let drawn = 0;
       const problems: string[] = [];
-      for (const layer of overview.layers.slice(0, 40)) {
+      for (const layer of layers.slice(0, 40)) {
         const bare = layer.name.replace(/^.*:/, '');
         assert.ok(
           capabilities.includes(`<Name>${layer.name}</Name>`) || capabilities.includes(`<Name>${bare}</Name>`),
@@ -85,9 +83,7 @@ for (const name of directories()) {
           );
         assert.ok(map.status < 500 || map.headers.get('content-type')?.includes('xml'), `${layer.name}: ${map.status}`);
       }
-      t.diagnostic(
-        `${overview.layers.length} layers, ${drawn} of the first ${Math.min(40, overview.layers.length)} drawn`,
-      );
+      t.diagnostic(`${layers.length} layers, ${drawn} of the first ${Math.min(40, layers.length)} drawn`);
       for (const problem of problems.slice(0, 5)) t.diagnostic(problem);
       const health = (await (await fetch(`${node.url}/health/ready`)).json()) as { state: string };
       assert.equal(health.state, 'in-step');

@@ -4,9 +4,18 @@ import assert from 'node:assert/strict';
 import { lstatSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { adjacentPorts } from '../free-ports.ts';
-import { equalTrees, eventually, getMap, nodeState, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import {
+  demoDirectory,
+  equalTrees,
+  eventually,
+  getMap,
+  nodeState,
+  overview,
+  TestNode,
+  temporaryFolder,
+  workspaceXml,
+} from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 const dataDir = path.join(folder, 'shared');
@@ -14,7 +23,7 @@ let [writer, two, three] = [] as unknown as [TestNode, TestNode, TestNode];
 
 before(async () => {
   const base = await adjacentPorts(3);
-  await makeDemoDirectory(dataDir, { adminPassword: 'geoserver', salt: new Uint8Array(16) });
+  await demoDirectory(folder, 'shared');
   mkdirSync(path.join(folder, 'elsewhere'));
   const env = { CLUSTER_CONFIG_DIR: 'cluster/two', readOnly: 'enabled' };
   two = await new TestNode({ folder, name: 'two', port: base, dataDir, env }).ready();
@@ -54,9 +63,7 @@ const world = (node: TestNode) => getMap(node.url, { layers: 'world', width: '20
 
 test('what is changed through a read-only primary is seen by all, and written by the one', async () => {
   await equalTrees(...all().map(({ url }) => url));
-  const { nodes } = (await (await fetch(`${three.url}/cluster/overview.json`)).json()) as {
-    nodes: { name: string; readOnly: boolean }[];
-  };
+  const { nodes } = await overview(three.url);
   assert.deepEqual(
     nodes.map(({ name, readOnly }) => [name, readOnly]),
     [

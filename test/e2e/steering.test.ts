@@ -1,16 +1,15 @@
 /** Roles, settings and forwarding with real processes: what is switched holds at once, and at the next start. */
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
-import { writeZip } from '../../src/rest/zip.ts';
 import { adjacentPorts } from '../free-ports.ts';
+import { gdalMissing } from '../gdal.ts';
 import {
   ADMIN,
+  demoDirectory,
   equalTrees,
   eventually,
   nodeState,
@@ -20,7 +19,9 @@ import {
   run,
   SECRET,
   temporaryFolder,
+  workspaceNames,
   workspaceXml,
+  zippedLands,
 } from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
@@ -132,19 +133,10 @@ test('a role is switched in four ways, and remembered by the next start', async 
   await a.program.stop();
 });
 
-const haveOgr = (() => {
-  try {
-    execFileSync('ogr2ogr', ['--version']);
-    return true;
-  } catch {
-    return false;
-  }
-})();
-
 test('a replica passes changes on, an upload too; primaries are killed meanwhile, and nothing is lost or done twice', async () => {
   const base = await adjacentPorts(4);
   const follow = ['--log', `ws://localhost:${base}`];
-  await makeDemoDirectory(path.join(folder, 'L'), { adminPassword: PASSWORD, salt: new Uint8Array(16) });
+  await demoDirectory(folder, 'L');
   const l = await new Server('L', base, ['--name', 'L']).start();
   const p = new Server('P', base + 1, ['--name', 'P', ...follow]);
   const q = new Server('Q', base + 2, ['--name', 'Q', ...follow]);
@@ -158,12 +150,8 @@ test('a replica passes changes on, an upload too; primaries are killed meanwhile
   const made = await rest(r.url, 'POST', '/workspaces', workspaceXml('shop'));
   assert.equal(made.status, 201, await made.text());
   assert.equal(made.headers.get('location'), `${r.url}/rest/workspaces/shop`);
-  if (haveOgr) {
-    const out = path.join(folder, 'shapes');
-    mkdirSync(out);
-    const source = path.join(folder, 'L/data/natural_earth.gpkg');
-    execFileSync('ogr2ogr', ['-f', 'ESRI Shapefile', out, source, 'countries', '-nln', 'lands']);
-    const zip = writeZip(readdirSync(out).map((name) => ({ path: name, bytes: readFileSync(path.join(out, name)) })));
+  if (gdalMissing === undefined) {
+    const zip = zippedLands(l);
     const upload = await rest(r.url, 'PUT', '/workspaces/shop/datastores/lands/file.shp', zip, 'application/zip');
     assert.equal(upload.status, 201, await upload.text());
     const position = Number(upload.headers.get('x-graticule-position'));
@@ -212,10 +200,7 @@ test('a replica passes changes on, an upload too; primaries are killed meanwhile
     killed ||= p.program.process.signalCode !== null;
   }
   assert.ok(killed);
-  const { workspaces } = (await (await rest(q.url, 'GET', '/workspaces.json')).json()) as {
-    workspaces: { workspace: { name: string }[] };
-  };
-  const there = workspaces.workspace.map(({ name }) => name);
+  const there = await workspaceNames(q.url);
   for (const name of names) assert.equal(there.filter((each) => each === name).length, 1, name);
   await equalTrees(l.url, q.url, r.url);
   await Promise.all([q.program.stop(), r.program.stop()]);

@@ -3,8 +3,9 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { gdal, gdalMissing } from '../../../test/gdal.ts';
 import { coverageDimensions } from '../dimensions.ts';
-import { gdal, gdalMissing, sampleData, type TestAccess, testAccess } from '../testing/sources.ts';
+import { sampleData, type TestAccess, testAccess } from '../testing/sources.ts';
 import type { Band, CoverageSource } from '../types.ts';
 import { parseMetaFile, parseWorldFile } from './georeference.ts';
 

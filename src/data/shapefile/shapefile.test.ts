@@ -11,7 +11,8 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { collect, gdal, gdalMissing, sampleData, type TestAccess, testAccess } from '../testing/sources.ts';
+import { gdal, gdalMissing } from '../../../test/gdal.ts';
+import { collect, sampleData, type TestAccess, testAccess } from '../testing/sources.ts';
 import { encodingOf } from './encoding.ts';
 import { assembleRings } from './rings.ts';
 

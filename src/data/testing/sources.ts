@@ -1,5 +1,4 @@
-/** What tests of this room share: stores without a catalog, temporary folders, GDAL's programs as a second opinion. */
-import { execFileSync, spawnSync } from 'node:child_process';
+/** What tests of this room share: stores without a catalog, temporary folders. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -63,15 +62,3 @@ export async function collect(source: FeatureSource, query?: FeatureQuery): Prom
 
 /** Where sample data directories are; tests that need them are skipped elsewhere. */
 export const sampleData = REAL_DATA;
-
-export function gdal(program: string, ...parameters: string[]): string {
-  return execFileSync(program, parameters, {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-    maxBuffer: 64 * 1024 * 1024,
-  });
-}
-
-/** The value fits node:test's `skip`. */
-export const gdalMissing: string | undefined =
-  spawnSync('ogr2ogr', ['--version']).status === 0 ? undefined : 'GDAL is not installed (apt-get install gdal-bin)';
