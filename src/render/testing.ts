@@ -2,12 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { REAL_DATA } from '../../test/real-data.ts';
 import type { AttributeType, MapnikSource } from '../data/index.ts';
 import type { MapLayer, MapRequest, StyleBody } from './types.ts';
-
-/** Real data to test with; tests that need it are skipped where it is not there. */
-export const SHARED_DATA = REAL_DATA;
 
 /** A style body from rules, or from whole FeatureTypeStyles. */
 export function styleOf(content: string, files: Readonly<Record<string, Uint8Array>> = {}): StyleBody {

@@ -4,12 +4,13 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { gdal, gdalMissing } from '../../../test/gdal.ts';
+import { REAL_DATA } from '../../../test/real-data.ts';
 import { coverageDimensions } from '../dimensions.ts';
-import { sampleData, type TestAccess, testAccess } from '../testing/sources.ts';
+import { type TestAccess, testAccess } from '../testing/sources.ts';
 import type { Band, CoverageSource } from '../types.ts';
 import { parseMetaFile, parseWorldFile } from './georeference.ts';
 
-const release = path.join(sampleData, 'geoserver-release-2.27');
+const release = path.join(REAL_DATA, 'geoserver-release-2.27');
 
 interface GdalInfo {
   readonly size: [number, number];

@@ -12,11 +12,12 @@ import {
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gdal, gdalMissing } from '../../../test/gdal.ts';
-import { collect, sampleData, type TestAccess, testAccess } from '../testing/sources.ts';
+import { REAL_DATA } from '../../../test/real-data.ts';
+import { collect, type TestAccess, testAccess } from '../testing/sources.ts';
 import { encodingOf } from './encoding.ts';
 import { assembleRings } from './rings.ts';
 
-const release = path.join(sampleData, 'geoserver-release-2.27');
+const release = path.join(REAL_DATA, 'geoserver-release-2.27');
 const noRelease = existsSync(release) ? undefined : `no data directory of a GeoServer release in ${release}`;
 
 describe('shapefiles of a GeoServer release', { skip: noRelease ?? gdalMissing }, () => {

@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { REAL_DATA } from '../../../test/real-data.ts';
 import { silentLogger } from '../../base/index.ts';
 import type { CatalogView, CoverageStore, DataStore } from '../../catalog/index.ts';
 import type { ContentHash, TreePath } from '../../tree/index.ts';
@@ -59,6 +58,3 @@ export async function collect(source: FeatureSource, query?: FeatureQuery): Prom
   for await (const batch of source.features(query)) features.push(...batch);
   return features;
 }
-
-/** Where sample data directories are; tests that need them are skipped elsewhere. */
-export const sampleData = REAL_DATA;

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { SHARED_DATA, styleOf } from '../testing.ts';
+import { REAL_DATA } from '../../../test/real-data.ts';
+import { styleOf } from '../testing.ts';
 import { StyleError } from '../types.ts';
 import { chooseStyle, DEFAULT_STYLES, parseStyle, readSld, validateStyle } from './index.ts';
 import type { PolygonSymbolizer, RasterSymbolizer, TextSymbolizer } from './model.ts';
@@ -155,14 +156,14 @@ test('the default styles are styles without warnings', () => {
 });
 
 test('every real style that is well-formed is read', {
-  skip: existsSync(SHARED_DATA) ? false : `${SHARED_DATA} is not there`,
+  skip: existsSync(REAL_DATA) ? false : `${REAL_DATA} is not there`,
 }, () => {
-  const files = globSync('**/*.sld', { cwd: SHARED_DATA });
+  const files = globSync('**/*.sld', { cwd: REAL_DATA });
   assert.ok(files.length > 1000);
   const refused: string[] = [];
   for (const file of files) {
     try {
-      readSld(readFileSync(path.join(SHARED_DATA, file)));
+      readSld(readFileSync(path.join(REAL_DATA, file)));
     } catch (error) {
       assert.ok(error instanceof StyleError, `${file}: ${error}`);
       assert.match(error.message, /not well-formed XML/, file);
