@@ -15,7 +15,7 @@ const { folder, remove } = temporaryFolder();
 const store = path.join(folder, 'store');
 const brokers: { readonly name: string; readonly url: string; readonly program: Program }[] = [];
 let nodes: TestNode[] = [];
-let { page, problems, close } = {} as OpenPage;
+let { browser, page, problems } = {} as OpenPage;
 
 async function startBroker(name: string, port: number): Promise<void> {
   const args = ['broker', '--store', store, '--name', name, '--port', String(port), '--host', '127.0.0.1'];
@@ -39,10 +39,10 @@ before(async () => {
   const log = `failover:(ws://localhost:${base},ws://localhost:${base + 1})`;
   nodes = ['A', 'B'].map((name, index) => new TestNode({ folder, name, port: base + 2 + index, log }));
   await Promise.all(nodes.map((node) => node.ready()));
-  ({ page, problems, close } = await openPage(`${brokers[0]!.url}/`));
+  ({ browser, page, problems } = await openPage(`${brokers[0]!.url}/`));
 });
 after(async () => {
-  await close?.();
+  await browser?.close();
   await Promise.all(nodes.map((node) => node.stop()));
   await Promise.all(brokers.map(({ program }) => program.stop()));
   remove();

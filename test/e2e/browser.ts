@@ -1,7 +1,7 @@
 /** A page of the program in a real browser. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 
 const CHROMIUM = '/usr/bin/chromium';
 const PAGES = path.resolve(import.meta.dirname, '../../src/admin/dist');
@@ -15,10 +15,10 @@ export function pageMissing(file: 'index.html' | 'broker.html'): string | undefi
 }
 
 export interface OpenPage {
+  readonly browser: Browser;
   readonly page: Page;
   /** Errors in the browser's console, and those that nothing caught. */
   readonly problems: string[];
-  close(): Promise<void>;
 }
 
 export async function openPage(url: string): Promise<OpenPage> {
@@ -30,5 +30,5 @@ export async function openPage(url: string): Promise<OpenPage> {
   });
   page.on('pageerror', (error) => problems.push(error.message));
   await page.goto(url);
-  return { page, problems, close: () => browser.close() };
+  return { browser, page, problems };
 }

@@ -10,7 +10,7 @@ const missing = pageMissing('index.html');
 
 const { folder, remove } = temporaryFolder();
 let nodes: TestNode[] = [];
-let { page, problems, close } = {} as OpenPage;
+let { browser, page, problems } = {} as OpenPage;
 
 before(async () => {
   if (missing) return;
@@ -20,10 +20,10 @@ before(async () => {
   const a = await new TestNode({ folder, name: 'A', port: base, more: cors }).ready();
   const b = await new TestNode({ folder, name: 'B', port: base + 1, logPort: base, more: cors }).ready();
   nodes = [a, b];
-  ({ page, problems, close } = await openPage(`${a.url}/`));
+  ({ browser, page, problems } = await openPage(`${a.url}/`));
 });
 after(async () => {
-  await close?.();
+  await browser?.close();
   await Promise.all(nodes.toReversed().map((node) => node.stop()));
   remove();
 });
