@@ -1,19 +1,18 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
-import { type Logger, UserError } from '../base/index.ts';
+import { type Logger, ProcessLock, UserError } from '../base/index.ts';
 
 /**
  * Keeps a data directory for one process. Two that write it would take each other's files for edits by hand, over and over.
  *
- * It is SQLite's lock on a file in `cluster/`: the operating system ends it with the process, however that ends, and a file system
- * that is shared between machines keeps it for all of them as far as it keeps locks at all.
+ * The lock is on a file in `cluster/`; a file system that is shared between machines keeps it for all of them as far as it keeps
+ * locks at all.
  */
 export class DirectoryLock {
   readonly #folder: string;
-  #database: DatabaseSync | undefined;
+  #lock: ProcessLock | undefined;
 
   /** @param dataDir  absolute */
   constructor(dataDir: string) {
@@ -45,23 +44,13 @@ export class DirectoryLock {
 
   /** @returns whether this process has the lock now */
   tryTake(): boolean {
-    if (this.#database !== undefined) return true;
-    const database = new DatabaseSync(path.join(this.#folder, LOCK_FILE));
-    try {
-      // Nothing is ever written, so there is nothing to be recovered.
-      database.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE');
-    } catch (error) {
-      database.close();
-      if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return false;
-      throw error;
-    }
-    this.#database = database;
-    return true;
+    this.#lock ??= ProcessLock.take(path.join(this.#folder, LOCK_FILE));
+    return this.#lock !== undefined;
   }
 
   release(): void {
-    this.#database?.close();
-    this.#database = undefined;
+    this.#lock?.release();
+    this.#lock = undefined;
   }
 
   /** Who has it, as far as it said. */
@@ -81,5 +70,3 @@ const LOCK_FILE = 'lock';
 const HOLDER_FILE = 'lock.json';
 const WAIT_MS = 12_000;
 const RETRY_MS = 200;
-/** @see https://www.sqlite.org/rescode.html#busy */
-const SQLITE_BUSY = 5;

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { type Logger, messageOf, systemClock, UserError } from '../base/index.ts';
 import {
@@ -6,6 +5,7 @@ import {
   type ClusterSecrets,
   DEFAULT_DISCOVERY_ADDRESS,
   Discovery,
+  isLogFolder,
   type LogFinder,
   multicast,
   parseMulticastAddress,
@@ -42,7 +42,7 @@ export interface FoundLog {
 
 /** Whether the node holds a log already, which discovery then announces. */
 export function holdsLogAlready(clusterDir: string): boolean {
-  return existsSync(path.join(clusterDir, 'log', 'log.sqlite'));
+  return isLogFolder(path.join(clusterDir, 'log'));
 }
 
 /**

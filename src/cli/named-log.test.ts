@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -41,8 +41,7 @@ test('the folder that brokers share, and the one of a node, are not taken for ea
   assert.deepEqual(readdirSync(shared), before);
 
   const own = path.join(folder, 'own');
-  mkdirSync(own);
-  writeFileSync(path.join(own, 'log.sqlite'), '');
+  mkdirSync(path.join(own, 'records'), { recursive: true });
   await assert.rejects(openStore({ place: own, leaseMs: 1000 }), { code: 'log-of-one-node' });
-  assert.deepEqual(readdirSync(own), ['log.sqlite']);
+  assert.deepEqual(readdirSync(own), ['records']);
 });

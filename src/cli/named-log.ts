@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { type Logger, messageOf, UnavailableError, UserError } from '../base/index.ts';
 import {
   type ChangeLog,
   type ClusterSecrets,
   isFolderStore,
+  isLogFolder,
   isNatsUrl,
   isPostgresUrl,
   isStompUrl,
@@ -88,7 +88,7 @@ async function openInFolder(folder: string, group: string): Promise<ChangeLog> {
       'log-of-brokers',
       `nodes or brokers share the folder ${folder}: name one of them, ws://host:port, or start one for this, graticule broker --store ${folder}`,
     );
-  if (!existsSync(path.join(folder, 'log.sqlite')) && !isClusterFolder(path.dirname(folder)))
+  if (!isLogFolder(folder) && !isClusterFolder(path.dirname(folder)))
     throw new UserError(
       404,
       'no-folder',

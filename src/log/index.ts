@@ -3,7 +3,7 @@ export * from './broker/index.ts';
 export * from './change-log.ts';
 export { type CopyOptions, type CopyProgress, type CopyResult, copyLog } from './copy.ts';
 export * from './discovery/index.ts';
-export { type EmbeddedLogOptions, openEmbeddedLog } from './embedded/index.ts';
+export { type EmbeddedLogOptions, isLogFolder, openEmbeddedLog } from './embedded/index.ts';
 export { BlobMismatchError, LogClosedError, LogInUseError, LogRefusedError } from './errors.ts';
 export {
   type MemoryCall,

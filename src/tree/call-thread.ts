@@ -1,13 +1,7 @@
-import { parentPort, Worker } from 'node:worker_threads';
-
-/** A call to a thread, and its number; the answer repeats the number. */
-interface Numbered<Call> {
-  readonly id: number;
-  readonly call: Call;
-}
+import { Worker, workerData } from 'node:worker_threads';
+import { answerLink, type LinkEnd, ThreadLink } from '../base/index.ts';
 
 interface Answer {
-  readonly id: number;
   readonly value?: unknown;
   readonly error?: PlainError;
 }
@@ -18,21 +12,30 @@ export interface PlainError {
   readonly code?: string;
 }
 
-/** Calls that are carried out by a thread of their own. Those of one tick travel in one message, and run in order. */
+interface Waiting<Call> {
+  readonly call: Call;
+  readonly answer: PromiseWithResolvers<unknown>;
+}
+
+interface Started<Call> {
+  readonly worker: Worker;
+  readonly link: ThreadLink<readonly Call[], readonly Answer[]>;
+}
+
+/** Calls that are carried out by a thread of their own. Those that wait travel in one message, and run in order. */
 export class CallThread<Call> {
   readonly #name: string;
   readonly #script: URL;
-  readonly #data: unknown;
-  #worker: Worker | undefined;
-  readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
-  #unsent: Numbered<Call>[] = [];
-  #lastId = 0;
+  readonly #data: object | undefined;
+  #started: Started<Call> | undefined;
+  #waiting: Waiting<Call>[] = [];
+  #underWay: readonly Waiting<Call>[] = [];
 
   /**
    * @param script  what the thread runs; it is started by the first call
-   * @param data    its `workerData`
+   * @param data    of its `workerData`
    */
-  constructor(name: string, script: URL, data?: unknown) {
+  constructor(name: string, script: URL, data?: object) {
     this.#name = name;
     this.#script = script;
     this.#data = data;
@@ -40,7 +43,7 @@ export class CallThread<Call> {
 
   /** Calls under way. */
   get busy(): number {
-    return this.#calls.size;
+    return this.#waiting.length + this.#underWay.length;
   }
 
   async run(call: Call): Promise<void> {
@@ -48,63 +51,75 @@ export class CallThread<Call> {
   }
 
   ask(call: Call): Promise<unknown> {
-    const id = ++this.#lastId;
     const answer = Promise.withResolvers<unknown>();
-    this.#calls.set(id, answer);
-    if (this.#unsent.push({ id, call }) === 1) queueMicrotask(() => this.#send());
+    // Those of one tick go together.
+    if (this.#waiting.push({ call, answer }) === 1 && this.#underWay.length === 0)
+      queueMicrotask(() => void this.#work());
     return answer.promise;
   }
 
   /** Ends the thread if nothing is under way; the next call starts another one. */
   end(): void {
     if (this.busy > 0) return;
-    const worker = this.#worker;
-    this.#worker = undefined;
+    const { worker } = this.#started ?? {};
+    this.#started = undefined;
     void worker?.terminate();
   }
 
-  #send(): void {
-    this.#worker ??= this.#start();
-    // The process must not end while something is being done, and need not live for a thread that waits.
-    this.#worker.ref();
-    this.#worker.postMessage(this.#unsent);
-    this.#unsent = [];
+  async #work(): Promise<void> {
+    while (this.#waiting.length > 0 && this.#underWay.length === 0) {
+      const calls = this.#waiting;
+      this.#waiting = [];
+      this.#underWay = calls;
+      this.#started ??= this.#start();
+      const { worker, link } = this.#started;
+      // The process must not end while something is being done, and need not live for a thread that waits.
+      worker.ref();
+      const answers = await link.ask(calls.map(({ call }) => call));
+      worker.unref();
+      this.#underWay = [];
+      for (const [index, { answer }] of calls.entries()) {
+        const { value, error } = answers[index]!;
+        if (error === undefined) answer.resolve(value);
+        else answer.reject(revived(error));
+      }
+    }
   }
 
-  #start(): Worker {
-    const worker = new Worker(this.#script, { name: this.#name, workerData: this.#data });
-    worker.on('message', (answers: readonly Answer[]) => {
-      for (const { id, value, error } of answers) {
-        const call = this.#calls.get(id);
-        this.#calls.delete(id);
-        if (error === undefined) call?.resolve(value);
-        else call?.reject(revived(error));
-      }
-      if (this.#calls.size === 0) worker.unref();
+  #start(): Started<Call> {
+    const link: Started<Call>['link'] = new ThreadLink();
+    const worker = new Worker(this.#script, {
+      name: this.#name,
+      workerData: { ...this.#data, link: link.end },
+      transferList: [link.end.port],
     });
     const gone = (error: Error) => {
-      if (this.#worker !== worker) return;
-      this.#worker = undefined;
-      for (const call of this.#calls.values()) call.reject(error);
-      this.#calls.clear();
+      if (this.#started?.worker !== worker) return;
+      this.#started = undefined;
+      const calls = [...this.#underWay, ...this.#waiting];
+      this.#underWay = [];
+      this.#waiting = [];
+      for (const { answer } of calls) answer.reject(error);
     };
     worker.on('error', gone);
     worker.on('exit', () => gone(new Error(`the thread for calls to the file system (${this.#name}) has ended`)));
-    return worker;
+    return { worker, link };
   }
 }
 
 /** In the thread: carries out calls, one after the other. */
 export function answerCalls<Call>(run: (call: Call) => unknown): void {
-  parentPort?.on('message', (calls: readonly Numbered<Call>[]) => {
-    const answers = calls.map(({ id, call }): Answer => {
-      try {
-        return { id, value: run(call) };
-      } catch (error) {
-        return { id, error: plain(error) };
-      }
-    });
-    parentPort?.postMessage(answers);
+  const { link } = workerData as { readonly link: LinkEnd };
+  answerLink<readonly Call[], readonly Answer[]>(link, {
+    answer: (calls) =>
+      calls.map((call): Answer => {
+        try {
+          return { value: run(call) };
+        } catch (error) {
+          return { error: plain(error) };
+        }
+      }),
+    done: false,
   });
 }
 

@@ -42,7 +42,7 @@ function start(name: string, port: number, more: readonly string[] = []): TestNo
   return node;
 }
 
-const holdsLog = (node: TestNode) => existsSync(path.join(node.dataDir, 'cluster/log/log.sqlite'));
+const holdsLog = (node: TestNode) => existsSync(path.join(node.dataDir, 'cluster/log/records'));
 
 test('three nodes and a stranger', { skip: !works && 'multicast does not work on this machine' }, async () => {
   const [c, a, b] = [start('C', base + 1), start('A', base + 2), start('B', base + 3)];

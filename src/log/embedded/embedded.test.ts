@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { DatabaseSync } from 'node:sqlite';
 import { Readable } from 'node:stream';
 import { after, describe, it } from 'node:test';
 import { systemClock, UnavailableError } from '../../base/index.ts';
@@ -86,36 +85,23 @@ describe('an embedded log', () => {
     const bytes = Buffer.alloc(5000, 'x');
     for (let n = 0; n < count; n += 500)
       await Promise.all(Array.from({ length: 500 }, (_, i) => log.append((n + i) as Position, bytes)));
-    await log.putSnapshot((count - 10) as Position, Readable.from(['x']));
-    await log.trim((count - 10) as Position);
-    const size = () => statSync(`${folder}/log.sqlite`).size + statSync(`${folder}/log.sqlite-wal`).size;
-    let head = count;
-    await until(async () => {
-      await log.append(head++ as Position, Buffer.from('small'));
-      return size() < 500_000;
-    }, 'the file to shrink');
+    const trim = async (upTo: number) => {
+      await log.putSnapshot(upTo as Position, Readable.from(['x']));
+      await log.trim(upTo as Position);
+    };
+    await trim(count - 10);
+    for (let n = 0; n < 20; n++) await log.append((count + n) as Position, Buffer.from('small'));
     const records = [];
     for await (const batch of log.read((count - 10) as Position, AbortSignal.timeout(5000))) {
       records.push(...batch);
       if (records.length >= 10) break;
     }
     assert.deepEqual(records[0], { position: count - 9, body: bytes });
-    await log.close();
-  });
-
-  it('goes on with removing trimmed records after a crash, and takes over a file of an older version', async () => {
-    const folder = newFolder();
-    mkdirSync(folder);
-    const database = new DatabaseSync(`${folder}/log.sqlite`);
-    database.exec('CREATE TABLE records (position INTEGER PRIMARY KEY, body BLOB NOT NULL)');
-    database.exec('CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID');
-    const insert = database.prepare('INSERT INTO records VALUES (?, zeroblob(100000))');
-    for (let position = 1; position <= 50; position++) insert.run(position);
-    database.exec("INSERT INTO numbers VALUES ('trimmed', 40); PRAGMA user_version = 1");
-    database.close();
-    const log = await openEmbeddedLog({ folder });
-    assert.deepEqual([await log.trimmed(), await log.head()], [40, 50]);
-    await until(() => statSync(`${folder}/log.sqlite`).size < 1_500_000, 'the file to shrink');
+    // Whole files go: when nothing in them is needed any more.
+    await trim(count + 10);
+    const files = readdirSync(`${folder}/records`).map((name) => statSync(`${folder}/records/${name}`).size);
+    assert.ok(Math.max(...files) < 2_000_000, `${files}`);
+    assert.equal(await log.head(), count + 20);
     await log.close();
   });
 
@@ -177,7 +163,8 @@ describe('an embedded log', () => {
     });
     const folder = newFolder();
     await (await openEmbeddedLog({ folder })).close();
-    writeFileSync(`${folder}/log.sqlite`, 'this is no database, and long enough to be noticed as such'.repeat(100));
-    await assert.rejects(openEmbeddedLog({ folder }), /cannot be opened.*not a database/);
+    const [segment] = readdirSync(`${folder}/records`);
+    writeFileSync(`${folder}/records/${segment}`, 'this is no segment, and too long for one that was just begun');
+    await assert.rejects(openEmbeddedLog({ folder }), /cannot be opened.*damaged at its beginning/);
   });
 });

@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { Worker } from 'node:worker_threads';
-import { type Clock, systemClock, UnavailableError, UncertainError } from '../../base/index.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Clock, messageOf, ProcessLock, systemClock, UnavailableError } from '../../base/index.ts';
 import type { ContentHash, Position } from '../../tree/index.ts';
 import {
   type Appended,
@@ -18,12 +18,13 @@ import {
   TrimmedError,
 } from '../change-log.ts';
 import { checkBlobBytes, checkRecordBytes, LogClosedError, LogInUseError, trimTarget } from '../errors.ts';
-import { BATCH_BYTES_MAX, BATCH_RECORDS_MAX, Feed } from '../feed.ts';
+import { Feed } from '../feed.ts';
 import { PeerList } from '../peers.ts';
 import { BlobFiles } from './blobs.ts';
+import type { Fence } from './fence.ts';
 import { checkGroup, writeGroup } from './group.ts';
-import type { Reply, Request, WorkerData } from './protocol.ts';
 import { SnapshotFiles } from './snapshots.ts';
+import { RecordsThread } from './thread.ts';
 
 export interface EmbeddedLogOptions {
   /** Folder of the log, absolute; made when missing. */
@@ -45,96 +46,77 @@ const BLOB_BYTES_MAX = 64 * 1024 ** 3;
 const CLEAN_EVERY_MS = 3600 * 1000;
 const RECENT_BYTES_MAX = 16 * 1024 * 1024;
 
+/** How often a log that is open elsewhere is tried again. */
+const RETRY_MS = 20;
+
+/** Where the records of a log in a folder are. */
+export const recordsIn = (folder: string) => path.join(folder, 'records');
+
+/** Whether a folder has a log in it. */
+export function isLogFolder(folder: string): boolean {
+  return existsSync(recordsIn(folder));
+}
+
 /**
- * A log in a folder of this machine: records in an SQLite database (write-ahead log, synced before an append is acknowledged),
- * snapshots and blobs in files beside it. Only one process at a time can have it open; others reach it through `serveLog`.
+ * A log in a folder of this machine: records in files to which they are added (synced before an append is acknowledged), snapshots and
+ * blobs in files beside them. Only one process at a time can have it open; others reach it through `serveLog`.
  *
  * @throws UserError         it belongs to another group
  * @throws LogInUseError     another process has it open
- * @throws UnavailableError  the folder or the database cannot be used
+ * @throws UnavailableError  the folder or a file in it cannot be used
  */
 export async function openEmbeddedLog(options: EmbeddedLogOptions): Promise<ChangeLog> {
   const { folder, waitMs = 1000 } = options;
+  const lock = await lockOf(folder, waitMs);
   try {
-    mkdirSync(folder, { recursive: true });
+    if (options.group !== undefined) checkGroup(folder, options.group);
+    return await openFolderLog({ ...options, onClosed: () => lock.release() });
   } catch (error) {
-    throw new UnavailableError(
-      'log-unusable',
-      `the folder of the log, ${folder}, cannot be made: ${(error as Error).message}`,
-      {
-        cause: error,
-      },
-    );
+    lock.release();
+    throw error;
   }
-  if (options.group !== undefined) checkGroup(folder, options.group);
-  const workerData: WorkerData = { file: path.join(folder, 'log.sqlite'), waitMs };
-  // The published package is compiled.
-  const script = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
-  return openFolderLog({ ...options, script: new URL(script, import.meta.url), workerData });
 }
 
-/** What a folder's log must look at when others may write to the folder as well. */
-export interface Fence {
-  /** Part of the names of what this process alone writes. */
-  readonly term: number;
-  /** Resolves when the log is still this process' own. @throws UnavailableError */
-  check(): Promise<void>;
-  /** Hears that it is not. */
-  readonly onOver: () => void;
+async function lockOf(folder: string, waitMs: number): Promise<ProcessLock> {
+  try {
+    mkdirSync(folder, { recursive: true });
+    for (const deadlineMs = performance.now() + waitMs; ; await sleep(RETRY_MS)) {
+      const lock = ProcessLock.take(path.join(folder, 'lock'));
+      if (lock !== undefined) return lock;
+      if (performance.now() > deadlineMs) break;
+    }
+  } catch (error) {
+    throw new UnavailableError('log-unusable', `the log's folder ${folder} cannot be used: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  throw new LogInUseError(folder);
 }
 
 export interface FolderLogOptions extends EmbeddedLogOptions {
-  /** The thread that keeps the records, and what it is given. */
-  readonly script: URL;
-  readonly workerData: object;
+  /** Absent: only this process writes to the folder. */
   readonly fence?: Fence;
+  readonly onClosed?: () => void;
 }
 
 /** A log whose records are kept by a thread, with its snapshots and blobs in files beside them. */
 export async function openFolderLog(options: FolderLogOptions): Promise<ChangeLog> {
-  const { folder, script, workerData, fence } = options;
-  const worker = new Worker(script, {
-    workerData,
-    // It is part of what is supported from this version of Node on, and the warning would be in every node's log.
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-  });
-  const opened = await firstReply(worker, folder);
+  const { folder, fence } = options;
+  const thread = await RecordsThread.start({ folder: recordsIn(folder), term: fence?.term, token: fence?.file });
   if (options.group !== undefined) writeGroup(folder, options.group);
   const clock = options.clock ?? systemClock;
   const snapshots = new SnapshotFiles(folder, clock);
   const blobs = new BlobFiles(folder, clock, fence?.term);
   await snapshots.clean();
-  return new FolderLog({ worker, opened, snapshots, blobs, clock, options });
-}
-
-async function firstReply(worker: Worker, folder: string): Promise<Extract<Reply, { kind: 'opened' }>> {
-  const reply = await new Promise<Reply>((resolve, reject) => {
-    worker.once('message', ([first]: readonly Reply[]) => resolve(first!));
-    worker.once('error', reject);
-  });
-  if (reply.kind === 'opened') return reply;
-  await worker.terminate();
-  if (reply.kind === 'in-use') throw new LogInUseError(folder);
-  throw new UnavailableError(
-    'log-unusable',
-    `the log in ${folder} cannot be opened: ${'message' in reply ? reply.message : reply.kind}`,
-  );
+  return new FolderLog({ thread, snapshots, blobs, clock, options });
 }
 
 interface Parts {
-  readonly worker: Worker;
-  readonly opened: Extract<Reply, { kind: 'opened' }>;
+  readonly thread: RecordsThread;
   readonly snapshots: SnapshotFiles;
   readonly blobs: BlobFiles;
   readonly clock: Clock;
   readonly options: FolderLogOptions;
-}
-
-interface Call {
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: unknown) => void;
-  /** What to say when the thread ends before it answers. */
-  readonly lost: () => Error;
 }
 
 class FolderLog implements ChangeLog {
@@ -143,70 +125,58 @@ class FolderLog implements ChangeLog {
     recordBytesMax: RECORD_BYTES_MAX,
     blobBytesMax: BLOB_BYTES_MAX,
   };
-  readonly #worker: Worker;
+  readonly #thread: RecordsThread;
   readonly #snapshots: SnapshotFiles;
   readonly #blobs: BlobFiles;
   readonly #fence: Fence | undefined;
+  readonly #onClosed: (() => void) | undefined;
   readonly #feed: Feed;
   readonly #peers: PeerList;
-  readonly #calls = new Map<number, Call>();
-  readonly #outbox: Request[] = [];
-  #lastCall = 0;
   #trimmed: Position;
-  /** Bodies of appends under way, for the readers who follow. */
-  readonly #bodies = new Map<number, Uint8Array>();
   readonly #cleaning: Promise<void>;
   readonly #closed = new AbortController();
   #closing: Promise<void> | undefined;
-  #broken: Error | undefined;
+  #isBroken = false;
 
   constructor(parts: Parts) {
-    const { worker, opened, snapshots, blobs, clock, options } = parts;
-    this.#worker = worker;
+    const { thread, snapshots, blobs, clock, options } = parts;
+    this.#thread = thread;
     this.#snapshots = snapshots;
     this.#blobs = blobs;
     this.#fence = options.fence;
-    this.#feed = new Feed(opened.head as Position, options.recentBytesMax ?? RECENT_BYTES_MAX);
+    this.#onClosed = options.onClosed;
+    this.#feed = new Feed(thread.opened.head as Position, options.recentBytesMax ?? RECENT_BYTES_MAX);
     this.#peers = new PeerList(clock, options.peerTtlMs);
-    this.#trimmed = opened.trimmed as Position;
+    this.#trimmed = thread.opened.trimmed as Position;
     this.#cleaning = this.#cleanNowAndThen(clock);
-    worker.on('message', (replies: readonly Reply[]) => {
-      for (const reply of replies) this.#receive(reply);
-    });
-    worker.once('error', (error) => this.#fail(error));
-    worker.once('exit', () => this.#fail(new LogClosedError()));
+    thread.onOver = () => this.#fence?.onOver();
+    thread.onGone = () => {
+      this.#isBroken = true;
+      this.#feed.close();
+      this.#peers.close();
+    };
   }
 
   async append(after: Position, body: Uint8Array): Promise<Appended | HeadMoved> {
     this.#checkOpen();
     checkRecordBytes(body, RECORD_BYTES_MAX);
-    // A copy for the readers who follow: the caller may use his bytes again.
+    // A copy: the caller may use his bytes again.
     const mine = Buffer.from(body);
-    const lost = () => new UncertainError('the log was closed before it answered');
-    const reply = await this.#call((id) => {
-      this.#bodies.set(id, mine);
-      return { kind: 'append', id, after, body: mine };
-    }, lost);
-    if (reply.kind === 'appended') return { kind: 'appended', position: reply.position as Position };
-    if (reply.kind === 'head-moved') return { kind: 'head-moved', head: reply.head as Position };
-    throw unexpected(reply);
+    const result = await this.#thread.append(after, mine);
+    // Before anybody else hears of anything that came later, and in the order of the answers.
+    if (result.kind === 'appended') this.#feed.push({ position: result.position, body: mine });
+    return result;
   }
 
   async *read(after: Position, signal: AbortSignal): AsyncIterableIterator<readonly LogRecord[]> {
     this.#checkOpen();
     if (after < this.#trimmed) throw new TrimmedError(this.#trimmed);
-    yield* this.#feed.read(after, signal, (from) => this.#load(from));
+    yield* this.#feed.read(after, signal, (from) => this.#thread.load(from));
   }
 
   async head(): Promise<Position> {
     this.#checkOpen();
-    if (this.#fence === undefined) return this.#feed.head;
-    const reply = await this.#call(
-      (id) => ({ kind: 'head', id }),
-      () => new LogClosedError(),
-    );
-    if (reply.kind !== 'head') throw unexpected(reply);
-    return reply.head as Position;
+    return this.#fence === undefined ? this.#feed.head : this.#thread.head();
   }
 
   async putSnapshot(at: Position, body: Readable): Promise<void> {
@@ -265,12 +235,7 @@ class FolderLog implements ChangeLog {
   async trim(upTo: Position): Promise<void> {
     this.#checkOpen();
     const target = trimTarget(upTo, await this.#snapshots.positions());
-    const reply = await this.#call(
-      (id) => ({ kind: 'trim', id, upTo: target }),
-      () => new LogClosedError(),
-    );
-    if (reply.kind !== 'trimmed') throw unexpected(reply);
-    this.#trimmed = reply.trimmed as Position;
+    this.#trimmed = await this.#thread.trim(target);
     if (this.#trimmed > this.#feed.head) this.#feed.reset(this.#trimmed);
     await this.#snapshots.removeBelow(target);
   }
@@ -286,18 +251,14 @@ class FolderLog implements ChangeLog {
   }
 
   async #close(): Promise<void> {
-    // Behind everything that was asked for before.
-    const done = this.#call(
-      (id) => ({ kind: 'close', id }),
-      () => new LogClosedError(),
-    );
+    const done = this.#thread.close();
     this.#closed.abort(new LogClosedError());
     this.#feed.close();
     this.#peers.close();
     await this.#blobs.close();
     await this.#cleaning;
-    await done.catch(() => {});
-    await this.#worker.terminate();
+    await done;
+    this.#onClosed?.();
   }
 
   async #cleanNowAndThen(clock: Clock): Promise<void> {
@@ -309,62 +270,9 @@ class FolderLog implements ChangeLog {
     }
   }
 
-  async #load(after: Position): Promise<readonly LogRecord[]> {
-    const limits = { bytesMax: BATCH_BYTES_MAX, recordsMax: BATCH_RECORDS_MAX };
-    const reply = await this.#call(
-      (id) => ({ kind: 'load', id, after, ...limits }),
-      () => new LogClosedError(),
-    );
-    if (reply.kind === 'trimmed') throw new TrimmedError(reply.trimmed as Position);
-    if (reply.kind === 'loaded') return reply.records as readonly LogRecord[];
-    throw unexpected(reply);
-  }
-
-  #call(request: (id: number) => Request, lost: () => Error): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      if (this.#broken !== undefined)
-        return reject(new UnavailableError('log-closed', this.#broken.message, { cause: this.#broken }));
-      const id = ++this.#lastCall;
-      this.#calls.set(id, { resolve, reject, lost });
-      // What is asked for in one go is sent in one go: a message to the thread costs more than what is in it.
-      if (this.#outbox.push(request(id)) === 1) queueMicrotask(() => this.#worker.postMessage(this.#outbox.splice(0)));
-    });
-  }
-
-  #receive(reply: Reply): void {
-    if (!('id' in reply)) return;
-    const call = this.#calls.get(reply.id);
-    const body = this.#bodies.get(reply.id);
-    this.#calls.delete(reply.id);
-    this.#bodies.delete(reply.id);
-    if (reply.kind === 'failed') {
-      if (reply.head > this.#feed.head) this.#feed.reset(reply.head as Position);
-      if (reply.isOver) this.#fence?.onOver();
-      const message = `the log failed: ${reply.message}`;
-      call?.reject(reply.uncertain ? new UncertainError(message) : new UnavailableError('log-failed', message));
-      return;
-    }
-    if (reply.kind === 'appended' && body !== undefined)
-      this.#feed.push({ position: reply.position as Position, body });
-    call?.resolve(reply);
-  }
-
-  #fail(error: Error): void {
-    this.#broken ??= error;
-    this.#feed.close();
-    this.#peers.close();
-    for (const call of this.#calls.values()) call.reject(call.lost());
-    this.#calls.clear();
-    this.#bodies.clear();
-  }
-
   #checkOpen(body?: Readable): void {
-    if (this.#closing === undefined && this.#broken === undefined) return;
+    if (this.#closing === undefined && !this.#isBroken) return;
     body?.destroy();
     throw new LogClosedError();
   }
-}
-
-function unexpected(reply: Reply): Error {
-  return new Error(`unexpected answer of the log's thread: ${reply.kind}`);
 }

@@ -1,13 +1,12 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { type Clock, UnavailableError } from '../../../base/index.ts';
+import { goesOn } from '../../embedded/fence.ts';
 import { orMissing } from '../../embedded/files.ts';
-import { openFolderLog } from '../../embedded/index.ts';
+import { openFolderLog, recordsIn } from '../../embedded/index.ts';
 import type { StoredGroup } from '../store.ts';
 import type { GroupPause } from '../types.ts';
 import { bytesBelow } from './size.ts';
-import { goesOn } from './token.ts';
-import type { SegmentWorkerData } from './worker.ts';
 
 export interface FolderGroupOptions {
   /** Of the group. */
@@ -27,23 +26,18 @@ const PAUSE_FILE = 'paused.json';
 /** @throws UnavailableError */
 export async function openFolderGroup(options: FolderGroupOptions): Promise<StoredGroup> {
   const { folder, group, term, token, clock, peerTtlMs, onLost } = options;
-  const records = path.join(folder, 'records');
   const check = async () => {
     if (await goesOn(token)) return;
     onLost();
     throw new UnavailableError('term-over', 'another broker is active by now');
   };
   await mkdir(folder, { recursive: true });
-  // The published package is compiled.
-  const script = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
   const log = await openFolderLog({
     folder,
     group,
     clock,
     peerTtlMs,
-    script: new URL(script, import.meta.url),
-    workerData: { folder: records, term, token } satisfies SegmentWorkerData,
-    fence: { term, check, onOver: onLost },
+    fence: { term, file: token, check, onOver: onLost },
   });
   const file = path.join(folder, PAUSE_FILE);
   const text = await orMissing(readFile(file, 'utf8'));
@@ -62,6 +56,6 @@ export async function openFolderGroup(options: FolderGroupOptions): Promise<Stor
       }
       paused = pause;
     },
-    recordBytes: () => bytesBelow(records),
+    recordBytes: () => bytesBelow(recordsIn(folder)),
   };
 }

@@ -1,18 +1,20 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import path from 'node:path';
-import { type Clock, type Logger, messageOf, UnavailableError, UserError } from '../../../base/index.ts';
+import { type Clock, type Logger, messageOf, ProcessLock, UnavailableError, UserError } from '../../../base/index.ts';
+import { goesOn } from '../../embedded/fence.ts';
 import { orMissing } from '../../embedded/files.ts';
+import { isLogFolder } from '../../embedded/index.ts';
 import { fileName } from '../names.ts';
 import type { SessionStore } from '../sessions.ts';
 import type { BrokerStore, BrokerWord, HeardBroker, StoredGroup, Term } from '../store.ts';
 import type { DiskRoom, StoreInfo } from '../types.ts';
 import { openFolderGroup } from './group.ts';
 import { Presence } from './presence.ts';
-import { machineId, ProcessLock } from './process-lock.ts';
 import { FolderSessions } from './sessions.ts';
 import { bytesBelow, diskOf } from './size.ts';
-import { goesOn, parseToken, Tokens, type TokenText } from './token.ts';
+import { parseToken, Tokens, type TokenText } from './token.ts';
 
 export interface FolderStoreOptions {
   /** Absolute; made when missing. */
@@ -31,7 +33,6 @@ const LOOK_MS = 100;
 /** Beats without a sign of life after which a lock that is free tells that its holder is dead, on another machine. */
 const SILENT_BEATS = 3;
 const VERSION_FILE = 'store.json';
-const LOG_OF_ONE_NODE = 'log.sqlite';
 const VERSION = 1;
 
 /**
@@ -42,7 +43,7 @@ const VERSION = 1;
  */
 export async function openFolderStore(options: FolderStoreOptions): Promise<BrokerStore> {
   const { folder } = options;
-  if (!isFolderStore(folder) && existsSync(path.join(folder, LOG_OF_ONE_NODE)))
+  if (!isFolderStore(folder) && isLogFolder(folder))
     throw new UserError(
       409,
       'log-of-one-node',
@@ -143,7 +144,7 @@ class FolderStore implements BrokerStore {
     await mkdir(locks, { recursive: true });
     const text = { name, beat: 0, machine: this.#machine, locked: false };
     if (!(await this.#tokens.claim(number, text))) return undefined;
-    const lock = ProcessLock.take(this.#lockFile(number));
+    const lock = lockIfPossible(this.#lockFile(number));
     for (const each of await readdir(locks))
       if (Number.parseInt(each, 10) < number) await rm(path.join(locks, each), { force: true });
     return new FolderTerm({
@@ -266,6 +267,27 @@ class FolderTerm implements Term {
     this.#lost.abort(
       new UnavailableError('term-over', `${who ?? 'another broker'} took the store over while this one stood still`),
     );
+  }
+}
+
+/**
+ * It tells others soon that somebody is dead; nothing but that depends on it, since not every network drive has locks that hold
+ * between machines.
+ */
+function lockIfPossible(file: string): ProcessLock | undefined {
+  try {
+    return ProcessLock.take(file);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The running kernel: processes on the same one see each other's locks at once. */
+function machineId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return hostname();
   }
 }
 

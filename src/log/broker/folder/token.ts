@@ -1,4 +1,3 @@
-import { closeSync, fstatSync, openSync } from 'node:fs';
 import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { orMissing, syncFolder } from '../../embedded/files.ts';
@@ -94,39 +93,6 @@ export function parseToken(text: string): Partial<TokenText> {
   } catch {
     // Just being written.
     return {};
-  }
-}
-
-/** Whether the term that has this file goes on. Asks the file system's server, whatever is remembered here. */
-export function isCurrent(file: string): boolean {
-  let descriptor: number;
-  try {
-    descriptor = openSync(file, 'r');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ESTALE') return false;
-    throw error;
-  }
-  try {
-    return fstatSync(descriptor).nlink > 0;
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** As `isCurrent`, for a thread that must not wait for a drive. */
-export async function goesOn(file: string): Promise<boolean> {
-  try {
-    const handle = await open(file, 'r');
-    try {
-      return (await handle.stat()).nlink > 0;
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ESTALE') return false;
-    throw error;
   }
 }
 

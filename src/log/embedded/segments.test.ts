@@ -124,6 +124,31 @@ describe('records in segments', () => {
     assert.deepEqual(all(next, 3), ['4']);
   });
 
+  it('say so when a segment has no beginning any more, and lose nothing', () => {
+    const { begin, folder } = scene();
+    const log = begin(1);
+    log.append(bytes('1', '2'));
+    log.close();
+    const file = path.join(folder, readdirSync(folder)[0]!);
+    const whole = readFileSync(file);
+    const damaged = Buffer.from(whole);
+    damaged[20]! ^= 1;
+    writeFileSync(file, damaged);
+    assert.throws(() => begin(2), /damaged at its beginning/);
+    writeFileSync(file, whole);
+    assert.deepEqual(all(begin(3)), ['1', '2']);
+  });
+
+  it('of a folder that nobody has written to begin with term 1, and then each time with the next', () => {
+    const folder = `${dir}/${++folders}`;
+    for (let term = 1; term <= 3; term++) {
+      assert.equal(Segments.nextTerm(folder), term);
+      const log = new Segments(folder, term, () => true);
+      log.append(bytes(`${term}`));
+      log.close();
+    }
+  });
+
   it('are removed by whole segments when they are trimmed, which lasts', () => {
     const { begin, folder } = scene();
     const log = begin(1);

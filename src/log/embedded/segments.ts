@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
@@ -56,7 +57,14 @@ export class Segments {
   #allocated = HEADER_BYTES;
   #head: number;
   #trimmed: number;
-  #broken = false;
+  /** Why it is not known what the disk has of the last write. */
+  #broken: BrokenError | undefined;
+
+  /** A term that nobody has written in. */
+  static nextTerm(folder: string): number {
+    const names = existsSync(folder) ? readdirSync(folder).filter((name) => NAME.test(name)) : [];
+    return Math.max(0, ...names.map(termOf)) + 1;
+  }
 
   /** @throws FencedError */
   constructor(folder: string, term: number, isCurrent: () => boolean) {
@@ -74,6 +82,7 @@ export class Segments {
       this.#head = this.#trimmed;
       if (last !== undefined) {
         const { offsets, trimmed } = this.#scan(last);
+        this.#sync(last);
         this.#trimmed = Math.max(this.#trimmed, trimmed);
         this.#head = Math.max(this.#trimmed, last.first - 1 + offsets.length);
       }
@@ -121,6 +130,11 @@ export class Segments {
     this.#head += bodies.length;
     this.#stand();
     if (segment.end > SEGMENT_BYTES) this.#roll();
+  }
+
+  /** After a BrokenError, for who alone writes: what was not acknowledged is removed. @throws BrokenError  it still cannot be */
+  recover(): void {
+    if (this.#broken !== undefined) this.#takeBack(this.#segments.at(-1)!.end, this.#broken);
   }
 
   /** Some of the records after a position, which is not trimmed. */
@@ -171,7 +185,7 @@ export class Segments {
   close(): void {
     try {
       // Whoever follows may have counted what this one takes for nothing.
-      if (!this.#broken && this.#isCurrent()) ftruncateSync(this.#file, this.#segments.at(-1)!.end);
+      if (this.#broken === undefined && this.#isCurrent()) ftruncateSync(this.#file, this.#segments.at(-1)!.end);
     } finally {
       closeSync(this.#file);
     }
@@ -187,12 +201,24 @@ export class Segments {
     let limit = Number.POSITIVE_INFINITY;
     for (const name of names.sort().reverse()) {
       const header = decodeHeader(this.#read(name, 0, HEADER_BYTES));
+      if (header === undefined && this.#read(name, 0, HEADER_BYTES + 1).length > HEADER_BYTES)
+        throw new Error(`the segment ${name} in ${this.#folder} is damaged at its beginning`);
       if (header !== undefined && header.first < limit) {
         limit = header.first;
         found.push({ name, ...header, end: 0 });
-      } else if (Number(name.slice(0, 12)) < this.#term) rmSync(path.join(this.#folder, name), { force: true });
+      } else if (termOf(name) < this.#term) rmSync(path.join(this.#folder, name), { force: true });
     }
     return found.reverse();
+  }
+
+  /** What was written counts from now on, so it must last, whether whoever wrote it saw to that or not. */
+  #sync({ name }: Segment): void {
+    const file = openSync(path.join(this.#folder, name), 'r');
+    try {
+      fdatasyncSync(file);
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** Finds the frames of a segment. */
@@ -312,9 +338,10 @@ export class Segments {
       ftruncateSync(this.#file, end);
       fsyncSync(this.#file);
       this.#allocated = end;
+      this.#broken = undefined;
     } catch (error) {
-      this.#broken = true;
-      throw error instanceof FencedError ? error : new BrokenError(cause);
+      this.#broken = new BrokenError(cause);
+      throw error instanceof FencedError ? error : this.#broken;
     }
   }
 
@@ -335,6 +362,10 @@ export class Segments {
       closeSync(file);
     }
   }
+}
+
+function termOf(name: string): number {
+  return Number(name.slice(0, 12));
 }
 
 /** A write failed, and what it left behind cannot be removed. */
