@@ -57,9 +57,7 @@ describe('an embedded log', () => {
 
   it('can be taken over when the process that had it is killed, with all that it had acknowledged', async () => {
     const folder = newFolder();
-    const child = fork(new URL('./appender.fixture.ts', import.meta.url), [folder], {
-      execArgv: ['--disable-warning=ExperimentalWarning'],
-    });
+    const child = fork(new URL('./appender.fixture.ts', import.meta.url), [folder]);
     let acknowledged = 0;
     await new Promise<void>((resolve) => {
       child.on('message', (position) => {
