@@ -2,9 +2,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { connect, headers } from '@nats-io/transport-node';
-import pg from 'pg';
 import {
   type ChangeLog,
   openEmbeddedLog,
@@ -17,19 +14,20 @@ import { freePort } from '../test/free-ports.ts';
 import { activeMqMissing, startActiveMq } from '../test/services/activemq.ts';
 import { natsMissing, startNats } from '../test/services/nats.ts';
 import { postgresMissing, startPostgres } from '../test/services/postgres.ts';
-import { frame, StompClient } from '../test/services/stomp.ts';
+import { bareActiveMq } from './bare/activemq.ts';
+import type { Bare } from './bare/bare.ts';
+import { bareBroker } from './bare/broker.ts';
+import { bareNats } from './bare/nats.ts';
+import { barePostgres } from './bare/postgres.ts';
+import { bareSqlite } from './bare/sqlite.ts';
 import { answers, start, until } from './processes.ts';
-
-export interface Bare {
-  /** Makes so many records durable, all asked for at once. */
-  round(body: Uint8Array, count: number): Promise<void>;
-  close(): Promise<void>;
-}
 
 export interface Engine {
   /** A handle on the log of a group, as another process would have one. */
   open(group: string): Promise<ChangeLog>;
   bare(): Promise<Bare>;
+  /** What else it is compared with, and how that line is called. */
+  readonly beside?: { readonly name: string; open(): Promise<Bare> };
   stop(): Promise<void>;
 }
 
@@ -65,27 +63,10 @@ async function embedded(folder: string): Promise<Engine> {
         },
       });
     },
-    bare: async () => sqlite(path.join(folder, 'bare.sqlite')),
+    bare: async () => bareSqlite(path.join(folder, 'bare.sqlite')),
     async stop() {
       for (const log of logs.values()) await (await log).close();
     },
-  };
-}
-
-/** One writer; what is asked for at once is one transaction. */
-function sqlite(file: string): Bare {
-  const db = new DatabaseSync(file);
-  db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
-  db.exec('CREATE TABLE records (position INTEGER PRIMARY KEY, body BLOB NOT NULL)');
-  const insert = db.prepare('INSERT INTO records VALUES (?, ?)');
-  let head = 0;
-  return {
-    async round(body, count) {
-      db.exec('BEGIN IMMEDIATE');
-      for (let n = 0; n < count; n++) insert.run(++head, body);
-      db.exec('COMMIT');
-    },
-    close: async () => db.close(),
   };
 }
 
@@ -98,9 +79,15 @@ async function broker(folder: string): Promise<Engine> {
     env: { GRATICULE_CLUSTER_SECRET: SECRET },
   });
   await until(answers(`http://127.0.0.1:${port}/health/active`), program, 'the broker');
+  const url = `ws://127.0.0.1:${port}`;
   return {
-    open: async (group) => openWebSocketLog({ url: `ws://127.0.0.1:${port}`, secret: SECRET, group, name: 'bench' }),
-    bare: async () => sqlite(path.join(folder, 'bare.sqlite')),
+    open: async (group) => openWebSocketLog({ url, secret: SECRET, group, name: 'bench' }),
+    bare: () => bareBroker(url, SECRET),
+    // What a network and a second process cost.
+    beside: {
+      name: 'broker, beside SQLite in the process',
+      open: async () => bareSqlite(path.join(folder, 'bare.sqlite')),
+    },
     stop: () => program.stop(),
   };
 }
@@ -110,32 +97,8 @@ async function postgres(): Promise<Engine> {
   const url = server.url(await server.createDatabase());
   return {
     open: async (group) => openPostgresLog({ url, group }),
-    bare: () => inserts(url),
+    bare: () => barePostgres(url),
     stop: () => server.stop(),
-  };
-}
-
-/** As many connections as records at once, each with an INSERT of its own. */
-async function inserts(url: string): Promise<Bare> {
-  const clients: pg.Client[] = [];
-  const add = async () => {
-    const client = new pg.Client(url);
-    await client.connect();
-    clients.push(client);
-    return client;
-  };
-  await (await add()).query('CREATE TABLE bare (position bigint PRIMARY KEY, body bytea NOT NULL)');
-  let head = 0;
-  return {
-    async round(body, count) {
-      while (clients.length < count) await add();
-      const insert = (client: pg.Client) =>
-        client.query({ name: 'insert', text: 'INSERT INTO bare VALUES ($1, $2)', values: [++head, body] });
-      await Promise.all(clients.slice(0, count).map(insert));
-    },
-    async close() {
-      await Promise.all(clients.map((client) => client.end()));
-    },
   };
 }
 
@@ -143,33 +106,14 @@ async function nats(): Promise<Engine> {
   const server = await startNats();
   return {
     open: async (group) => openNatsLog({ url: server.url, group, name: 'bench' }),
-    bare: () => publishes(server.url.replace('nats://', '')),
+    bare: () => bareNats(server.url.replace('nats://', '')),
     stop: () => server.stop(),
   };
 }
 
-/** One connection; each message expects the one before it to be the last. */
-async function publishes(servers: string): Promise<Bare> {
-  const connection = await connect({ servers });
-  const stream = { name: 'bare', subjects: ['bare'], storage: 'file', num_replicas: 1, retention: 'limits' };
-  await connection.request('$JS.API.STREAM.CREATE.bare', JSON.stringify(stream));
-  let head = 0;
-  return {
-    async round(body, count) {
-      const publish = async () => {
-        const expected = headers();
-        expected.set('Nats-Expected-Last-Sequence', `${head++}`);
-        const answer = await connection.request('bare', body, { headers: expected, timeout: 10_000 });
-        if (answer.json<{ error?: unknown }>().error !== undefined) throw new Error(answer.string());
-      };
-      await Promise.all(Array.from({ length: count }, publish));
-    },
-    close: () => connection.close(),
-  };
-}
-
 async function activeMq(folder: string): Promise<Engine> {
-  const server = await startActiveMq();
+  // What nobody takes out of a queue is not to fill the broker's memory.
+  const server = await startActiveMq({ policies: '<policyEntry queue="bare.&gt;" useCache="false"/>' });
   const servers: ReturnType<typeof createServer>[] = [];
   let nodes = 0;
   return {
@@ -185,7 +129,7 @@ async function activeMq(folder: string): Promise<Engine> {
         exchange: { secret: SECRET, offer: { server: offered, url } },
       });
     },
-    bare: () => sends(server.brokers[0]!.port),
+    bare: () => bareActiveMq(server.brokers[0]!.port),
     async stop() {
       for (const each of servers) {
         each.closeAllConnections();
@@ -193,18 +137,5 @@ async function activeMq(folder: string): Promise<Engine> {
       }
       await server.stop();
     },
-  };
-}
-
-/** One connection; each message is persistent, and has a receipt of its own. */
-async function sends(port: number): Promise<Bare> {
-  const client = await StompClient.connect(port);
-  return {
-    async round(body, count) {
-      const text = Buffer.from(body).toString('base64').slice(0, body.length);
-      const send = frame('SEND', { destination: '/queue/bare', persistent: 'true' }, text);
-      await Promise.all(Array.from({ length: count }, () => client.confirm(send)));
-    },
-    close: async () => client.reset(),
   };
 }

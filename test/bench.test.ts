@@ -18,7 +18,12 @@ function missing(programs: readonly string[]): string | false {
 
 const cases = [
   { name: 'replication', needs: ['etcd'], shows: /visible everywhere p50 +[\d.]+ ms/ },
-  { name: 'engines', more: ['--engines=embedded,nats'], needs: [], shows: /^\| embedded \| [\d,.]+ \([\d.]+ x\) \|/m },
+  {
+    name: 'engines',
+    more: ['--only', 'embedded,broker'],
+    needs: [],
+    shows: /^broker +[\d.]+ ms \/ [\d.]+ ms \([\d.]+ x\)/m,
+  },
   { name: 'scale', needs: ['etcd'], shows: /catching up over 200 changes.* [\d.]+ ms/ },
   { name: 'maps', needs: ['ogr2ogr', 'mapserv', 'spawn-fcgi', 'nginx'], shows: /parcels, 50 a map, 256 px +\d+ \/s/ },
 ];
