@@ -4,28 +4,32 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { adjacentPorts } from '../free-ports.ts';
+import { adjacentPorts, freePort } from '../free-ports.ts';
+import { activeMqMissing, startActiveMq } from '../services/activemq.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../services/postgres.ts';
-import { equalTrees, Program, rest, run, temporaryFolder, workspaceXml } from './harness.ts';
+import { equalTrees, eventually, Program, rest, run, SECRET, temporaryFolder, workspaceXml } from './harness.ts';
 
 const { folder, remove } = temporaryFolder();
 after(remove);
 
-/** @param start  starts the engine, and gives the URL of an empty log */
-function onEngine(
-  engine: string,
-  skip: string | undefined,
-  start: () => Promise<{ url: string; stop(): Promise<void> }>,
-) {
+interface Engine {
+  /** Of an empty log. */
+  readonly url: string;
+  readonly env?: NodeJS.ProcessEnv;
+  stop(): Promise<unknown>;
+}
+
+function onEngine(engine: string, skip: string | undefined, start: () => Promise<Engine>) {
   describe(`the demo on ${engine}`, { skip }, () => {
-    let log: Awaited<ReturnType<typeof start>>;
+    let log: Engine;
     let base: number;
     let demo: Program | undefined;
     const dir = path.join(folder, engine);
     const url = (index: number) => `http://localhost:${base + index}/geoserver`;
     const again = async () => {
-      demo = new Program(['demo', '--dir', dir, '--port', String(base), '--nodes', '2', '--log', log.url]);
+      const args = ['demo', '--dir', dir, '--port', String(base), '--nodes', '2', '--log', log.url];
+      demo = new Program(args, { env: log.env });
       await demo.prints('Ctrl-C stops');
       return demo.output;
     };
@@ -72,4 +76,13 @@ onEngine('NATS', natsMissing, async () => {
 onEngine('PostgreSQL', postgresMissing, async () => {
   const server: Postgres = await startPostgres();
   return { url: server.url(await server.createDatabase()), stop: () => server.stop() };
+});
+onEngine('ActiveMQ', activeMqMissing, startActiveMq);
+onEngine('a broker', undefined, async () => {
+  const port = await freePort();
+  const env = { GRATICULE_CLUSTER_SECRET: SECRET };
+  const store = path.join(folder, 'store');
+  const program = new Program(['broker', '--store', store, '--port', String(port), '--host', '127.0.0.1'], { env });
+  await eventually(async () => assert.ok((await fetch(`http://127.0.0.1:${port}/health/active`)).ok));
+  return { url: `ws://127.0.0.1:${port}`, env, stop: () => program.stop() };
 });
