@@ -15,7 +15,8 @@ import type { LogLink } from './link.ts';
 import { Membership } from './membership.ts';
 import { RefusedError } from './origin.ts';
 import { PeerDigests } from './peer-digests.ts';
-import { RecentChanges, readRecent } from './recent.ts';
+import { Recall } from './recall.ts';
+import { RecentChanges } from './recent.ts';
 import { Replica } from './replica.ts';
 import { type StagedFile, stageFile } from './staging.ts';
 import {
@@ -75,12 +76,8 @@ export class Node implements ClusterNode {
   readonly #follower: Follower;
   readonly #writer: Writer;
   readonly #membership: Membership;
-  readonly #recent: RecentChanges;
+  readonly #recall: Recall;
   readonly #started = Promise.withResolvers<void>();
-  #recentRead = Promise.withResolvers<void>();
-  #isRecentRead = false;
-  /** Up to here `#recent` was told of every record. */
-  #recentUpTo: Position | undefined;
   readonly #head: SharedQuestion<Position>;
   readonly #closing = new AbortController();
   readonly #startedAt: string;
@@ -119,7 +116,9 @@ export class Node implements ClusterNode {
     this.catalog = catalog;
     this.#role = parts.role;
     this.#heard = store.tree.position;
-    this.#recent = new RecentChanges(store.tree.position);
+    const recent = new RecentChanges(store.tree.position);
+    const log = () => link.get();
+    this.#recall = new Recall({ recent, log, clock, logger, signal: this.#closing.signal });
     this.#startedAt = new Date(clock.now()).toISOString();
     this.#since = this.#startedAt;
     this.#inStepMs = clock.monotonicMs();
@@ -127,7 +126,7 @@ export class Node implements ClusterNode {
       tree: store.tree,
       comparableFrom,
       catalog,
-      recent: this.#recent,
+      recent,
       clock,
       logger,
       counts: this.#counts,
@@ -180,18 +179,18 @@ export class Node implements ClusterNode {
       clock,
       random,
       logger,
-      recent: this.#recent,
+      recent,
       counts: this.#counts,
       view: catalog,
-      log: () => link.get(),
+      log,
       draft: () => draftOf(catalog),
       position: () => this.position,
       refusal: () => this.#refusal(),
       applyKnown: async () => {
         await this.#applied(this.#heard);
         this.#follower.check();
-        if (!this.#isRecentRead)
-          await withinMs(clock, READ_WAIT_MS_MAX, this.#recentRead.promise, 'reading the last changes');
+        if (!this.#recall.isRead)
+          await withinMs(clock, READ_WAIT_MS_MAX, this.#recall.read(), 'reading the last changes');
       },
       staged: (hash, from) => store.readStagedBlob(hash, from),
       heard: (head) => this.#reached(head),
@@ -200,7 +199,7 @@ export class Node implements ClusterNode {
     });
     this.history = new History({
       clock,
-      log: () => link.get(),
+      log,
       tree: store.tree,
       logId: () => this.logId,
       draft: () => draftOf(catalog),
@@ -226,7 +225,7 @@ export class Node implements ClusterNode {
       clock,
       random,
       logger,
-      log: () => link.get(),
+      log,
       tree: store.tree,
       treeIsRight: () => this.#treeIsRight(),
       logId: () => this.logId,
@@ -462,11 +461,7 @@ export class Node implements ClusterNode {
     this.#heard = Math.max(head, this.position) as Position;
     this.#waitingFor = undefined;
     this.#joined = true;
-    if (this.position !== this.#recentUpTo) {
-      this.#recentUpTo = this.position;
-      this.#recent.skipTo(this.position);
-      void this.#readRecent(this.position);
-    }
+    this.#recall.joined(this.position);
     this.#started.resolve();
     this.#lookAround();
   }
@@ -559,33 +554,9 @@ export class Node implements ClusterNode {
   }
 
   #remember(position: Position): void {
-    if (this.#recentUpTo !== undefined && position > this.#recentUpTo) this.#recentUpTo = position;
+    this.#recall.applied(position);
     if (this.#isComparable) this.#peerDigests.remember(position, this.digest);
     if (this.#role === 'both') this.#housekeeping.applied(position);
-  }
-
-  /** The log's tail, for changes that are sent again and were applied before this node came to its position. */
-  async #readRecent(upTo: Position): Promise<void> {
-    const { clock, logger, link } = this.#parts;
-    const { signal } = this.#closing;
-    const ready = Promise.withResolvers<void>();
-    // Those who wait already are waiting for the newest.
-    this.#recentRead.resolve(ready.promise);
-    this.#recentRead = ready;
-    this.#isRecentRead = false;
-    for (let pauseMs = 100; !signal.aborted && this.#recentRead === ready; pauseMs = Math.min(5000, pauseMs * 2)) {
-      try {
-        const read = await readRecent(link.get(), upTo, signal);
-        if (this.#recentRead === ready) {
-          this.#recent.merge(read);
-          this.#isRecentRead = true;
-        }
-        return ready.resolve();
-      } catch (error) {
-        if (!signal.aborted) logger.warn('recent-changes-unread', { reason: messageOf(error) });
-        await clock.sleep(pauseMs, signal).catch(() => {});
-      }
-    }
   }
 }
 
