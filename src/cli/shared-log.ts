@@ -1,6 +1,7 @@
 import path from 'node:path';
-import { UserError, VERSION } from '../base/index.ts';
+import { type Logger, UserError, VERSION } from '../base/index.ts';
 import {
+  type BrokerStore,
   type ChangeLog,
   type ClusterSecrets,
   isPostgresUrl,
@@ -23,6 +24,21 @@ export function sharedStore(log: string): string | undefined {
 }
 
 /**
+ * Opens the store of such a log.
+ *
+ * @throws UserError | UnavailableError  it cannot be used
+ */
+export async function openSharedStore(place: string, logger: Logger): Promise<BrokerStore> {
+  if (!isPostgresUrl(place) && !path.isAbsolute(place))
+    throw new UserError(
+      400,
+      'unknown-log',
+      `--log embedded:${place}: a folder that nodes share is named with its whole path, as in embedded:/mnt/shared/log`,
+    );
+  return openStore({ place, leaseMs: LEASE_MS, logger });
+}
+
+/**
  * Opens a log on a store that several nodes share: each runs a broker at its own port, of which one is active, and all use that one,
  * wherever it is.
  *
@@ -35,13 +51,7 @@ export async function openSharedLog(
   secret: ClusterSecrets,
 ): Promise<ChangeLog> {
   const { door, tls, name, url, logger, closers } = parts;
-  if (!isPostgresUrl(place) && !path.isAbsolute(place))
-    throw new UserError(
-      400,
-      'unknown-log',
-      `--log embedded:${place}: a folder that nodes share is named with its whole path, as in embedded:/mnt/shared/log`,
-    );
-  const store = await openStore({ place, leaseMs: LEASE_MS, logger });
+  const store = await openSharedStore(place, logger);
   const broker = openBroker({
     store,
     name,

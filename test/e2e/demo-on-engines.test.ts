@@ -86,3 +86,6 @@ onEngine('a broker', undefined, async () => {
   await eventually(async () => assert.ok((await fetch(`http://127.0.0.1:${port}/health/active`)).ok));
   return { url: `ws://127.0.0.1:${port}`, env, stop: () => program.stop() };
 });
+onEngine('a shared folder', undefined, async () => {
+  return { url: `embedded:${path.join(folder, 'shared')}`, stop: async () => {} };
+});

@@ -4,9 +4,10 @@ import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { UserError, VERSION } from '../../base/index.ts';
-import { isStompUrl } from '../../log/index.ts';
+import { isPostgresUrl, isStompUrl } from '../../log/index.ts';
 import { checkPassword, readRegistry } from '../../security/index.ts';
 import { clusterSecrets, secretFile } from '../secret.ts';
+import { sharedStore } from '../shared-log.ts';
 import { clusterReport, statusTable } from '../status.ts';
 import { styled } from '../text.ts';
 import { copyDataDirectory, makeDemoDirectory } from './data-directory.ts';
@@ -89,7 +90,9 @@ function secretArgs(options: DemoOptions): string[] {
 
 /** Whether the secret is the demo's own: its nodes serve each other. */
 function makesSecret({ log, secretFile: given }: DemoOptions): boolean {
-  return !process.env.GRATICULE_CLUSTER_SECRET && given === undefined && (log === undefined || isStompUrl(log));
+  if (process.env.GRATICULE_CLUSTER_SECRET || given !== undefined) return false;
+  // Who shares a folder finds the secret in it.
+  return log === undefined || isStompUrl(log) || isPostgresUrl(sharedStore(log) ?? '');
 }
 
 /** A path as one would type it here. */
@@ -147,7 +150,7 @@ async function prepareDirectory(options: DemoOptions, first: NodePlan, log: Shar
 // ---- what is shown
 
 function progress(what: string, text: string): void {
-  console.log(`  ${what.padEnd(8)}${text}`);
+  console.log(`  ${what.padEnd(7)} ${text}`);
 }
 
 function seconds(since: number): string {

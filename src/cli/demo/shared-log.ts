@@ -6,6 +6,7 @@ import { DEFAULT_GROUP, isStompUrl, parseStompUrl } from '../../log/index.ts';
 import { openNamedLog, whenReached } from '../named-log.ts';
 import { clusterSecrets } from '../secret.ts';
 import { withoutSecrets } from '../serve/keys.ts';
+import { openSharedStore, sharedStore } from '../shared-log.ts';
 import { openTls } from '../tls.ts';
 import type { DemoOptions } from './options.ts';
 
@@ -29,6 +30,11 @@ const LOG_FILE = 'log-url';
 export async function findSharedLog(url: string, options: DemoOptions): Promise<SharedLog> {
   const place = withoutSecrets(url);
   mustBeOf(place, options.dir);
+  const store = sharedStore(url);
+  if (store !== undefined) {
+    await (await openSharedStore(store, silentLogger)).close();
+    return { place, isEmpty: undefined };
+  }
   // Whoever opens it there becomes one of its nodes: it is enough that somebody listens.
   if (isStompUrl(url)) return { place, isEmpty: await someoneListens(url, place) };
   const secret = () =>
