@@ -8,8 +8,13 @@ import { styled } from './text.ts';
 export async function pauseGroup(group: string, options: BrokerPauseOptions): Promise<void> {
   const { at } = await activeBroker(options);
   const { reason } = options;
-  const { head } = await readJson<GroupView>(at, groupPath(group, '/pause'), { method: 'POST', json: { reason } });
-  console.log(`  ${styled('bold', group)} is paused at ${head}: nothing is appended until it is resumed.`);
+  const { head, paused } = await readJson<GroupView>(at, groupPath(group, '/pause'), {
+    method: 'POST',
+    json: { reason },
+  });
+  console.log(
+    `  ${styled('bold', group)} is paused at ${head}${paused?.reason ? ` (${paused.reason})` : ''}: nothing is appended until it is resumed.`,
+  );
 }
 
 export async function resumeGroup(group: string, options: BrokerConnectionOptions): Promise<void> {
@@ -21,14 +26,14 @@ export async function resumeGroup(group: string, options: BrokerConnectionOption
 export async function trimGroup(group: string, options: BrokerTrimOptions): Promise<void> {
   const { at } = await activeBroker(options);
   const { upTo } = options;
-  const { trimmed } = await readJson<{ trimmed: number }>(at, groupPath(group, '/trim'), {
+  const { trimmed, removed } = await readJson<{ trimmed: number; removed: number }>(at, groupPath(group, '/trim'), {
     method: 'POST',
     json: { upTo },
   });
   console.log(
     trimmed === 0
       ? `  ${styled('bold', group)} keeps all records: there is no snapshot that they could be trimmed to.`
-      : `  ${styled('bold', group)} begins after ${trimmed} now.`,
+      : `  ${styled('bold', group)} begins after ${trimmed} now: ${removed} ${removed === 1 ? 'record' : 'records'} removed.`,
   );
 }
 

@@ -93,9 +93,22 @@ function reportText({ groups, problem, ...status }: BrokerReport): string {
       if (group.paused) lines.push('', `  ${styled('yellow', group.group)}: ${pauseText(group.paused)}`);
     }
     const nodes = groups.flatMap((group) => group.nodes.map((node) => ({ group: group.group, node })));
-    if (nodes.length > 0) lines.push('', nodesTable(nodes));
+    const listed = nodes.length > NODES_LISTED_MAX ? nodes.filter(({ node }) => !isWell(node)) : nodes;
+    if (listed.length > 0) lines.push('', nodesTable(listed));
+    if (listed.length < nodes.length)
+      lines.push(
+        '',
+        `  Not listed: ${nodes.length - listed.length} nodes that are in step (graticule broker groups GROUP).`,
+      );
   }
   return lines.join('\n');
+}
+
+/** Beyond this, those that are well are counted only. */
+const NODES_LISTED_MAX = 50;
+
+function isWell({ connected, status }: NodeView): boolean {
+  return connected && status?.state === 'in-step';
 }
 
 const STATE_STYLES = { active: 'green', waiting: 'cyan', starting: 'yellow', stopping: 'yellow' } as const;

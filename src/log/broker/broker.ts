@@ -159,8 +159,8 @@ class LogBroker implements RunningBroker {
 
   async pause(name: string, by: string, reason?: string): Promise<void> {
     const group = await this.#group(name);
-    await group.pause({ since: this.#now(), by, ...(reason === undefined ? {} : { reason }) });
-    this.#logger.info('group-paused', { group: name, by, reason });
+    const pause = await group.pause({ since: this.#now(), by, ...(reason === undefined ? {} : { reason }) });
+    this.#logger.info('group-paused', { group: name, ...pause });
   }
 
   async resume(name: string): Promise<void> {

@@ -85,10 +85,13 @@ export class ServedGroup implements ChangeLog {
     return found;
   }
 
-  async pause(pause: GroupPause): Promise<void> {
+  /** A group that is paused stays so since then, and keeps its reason when there is no other. @returns the pause */
+  async pause(wanted: GroupPause): Promise<GroupPause> {
+    const pause = { ...this.#pause, ...wanted, since: this.#pause?.since ?? wanted.since };
     await this.#stored.pause(pause);
     this.#pause = pause;
     await this.#settled();
+    return pause;
   }
 
   async resume(): Promise<void> {

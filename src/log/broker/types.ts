@@ -115,7 +115,10 @@ export interface Broker {
   group(name: string): Promise<GroupStatus>;
   /** Up to `limit` records after a position. @throws TrimmedError */
   records(group: string, after: number, limit: number): Promise<readonly LogRecord[]>;
-  /** From the answer on, appends to the group are refused with a message that says who paused it and why. */
+  /**
+   * From the answer on, appends to the group are refused with a message that says who paused it and why. Of a group that is paused
+   * already, the reason is replaced, if there is one.
+   */
   pause(group: string, by: string, reason?: string): Promise<void>;
   resume(group: string): Promise<void>;
   /** Trims to the newest snapshot at or below `upTo` (default: the newest of all). @returns the last position that is gone */

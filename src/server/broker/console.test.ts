@@ -507,6 +507,8 @@ describe('what can be done', () => {
     const paused = await ask(a, 'POST', inGroup('/pause'), { json: { reason: 'the disk is being moved' } });
     assert.equal(paused.status, 200);
     assert.match(paused.body.paused.by, /^admin from /);
+    const again = await ask(a, 'POST', inGroup('/pause'), { json: {} });
+    assert.deepEqual(again.body.paused, paused.body.paused);
     await assert.rejects(log.append(5 as Position, record('refused', [])), /the disk is being moved/);
     assert.equal((await ask(a, 'POST', inGroup('/resume'), { json: {} })).body.paused, undefined);
     assert.equal((await log.append(5 as Position, record('accepted', []))).kind, 'appended');
@@ -520,6 +522,7 @@ describe('what can be done', () => {
     assert.deepEqual((await ask(a, 'POST', inGroup('/trim'), { json: { upTo: 6 } })).body, {
       group: GROUP,
       trimmed: 4,
+      removed: 4,
     });
     const gone = await ask(a, 'GET', inGroup('/records?after=1'));
     assert.deepEqual([gone.status, gone.body.code], [410, 'trimmed']);
@@ -528,6 +531,8 @@ describe('what can be done', () => {
   });
 
   test('a node that is disconnected comes again', async () => {
+    const unknown = await ask(a, 'POST', inGroup('/disconnect'), { json: { node: 'node-9' } });
+    assert.deepEqual([unknown.status, unknown.body.code], [404, 'no-such-node']);
     const { body } = await ask(a, 'POST', inGroup('/disconnect'), { json: { node: 'node-1' } });
     assert.ok(body.connections >= 1, JSON.stringify(body));
     // What was on its way when the connection was cut is refused.

@@ -172,12 +172,13 @@ export const consoleRoutes: readonly ConsoleRoute[] = [
       'Removes records and snapshots older than the newest snapshot at or below upTo (default: the newest of all)',
     handle: async (x) => {
       const [group, upTo] = [x.param('group'), positionIn(x.body('upTo'), 'upTo')];
+      const before = (await x.broker.group(group)).trimmed;
       const trimmed = await x.broker.trim(group, upTo).catch((error: unknown) => {
         if (error instanceof RangeError) throw new UserError(400, 'bad-position', error.message, { cause: error });
         throw error;
       });
       x.note('trim', { group, upTo, trimmed });
-      return { group, trimmed };
+      return { group, trimmed, removed: Math.max(0, trimmed - before) };
     },
   },
   {
@@ -188,6 +189,13 @@ export const consoleRoutes: readonly ConsoleRoute[] = [
       const [group, node] = [x.param('group'), nameIn(x.body('node'), 'node')];
       if (node === undefined)
         throw new UserError(400, 'bad-body', 'the body names the node to disconnect: {"node":"node-2"}');
+      const { nodes } = await x.broker.group(group);
+      if (!nodes.some(({ name }) => name === node))
+        throw new UserError(
+          404,
+          'no-such-node',
+          `no node ${node} has connected to ${group} since this broker is active`,
+        );
       const connections = await x.broker.disconnect(group, node);
       x.note('disconnect', { group, node, connections });
       return { group, node, connections };

@@ -1,25 +1,13 @@
-import {
-  Alert,
-  Anchor,
-  AppShell,
-  Badge,
-  Button,
-  Group,
-  Loader,
-  Stack,
-  Tabs,
-  Text,
-  Title,
-  Tooltip,
-} from '@mantine/core';
+import { Alert, Anchor, AppShell, Badge, Button, Group, Loader, Stack, Text, Title, Tooltip } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { SchemeSwitch } from '../Brand.tsx';
 import { SignIn } from '../SignIn.tsx';
-import { ask, type BrokerStatus, type GroupStatus } from './api.ts';
+import { ask, type BrokerStatus } from './api.ts';
 import { Brokers, STATE_COLORS } from './Brokers.tsx';
 import { type Action, Confirm } from './Confirm.tsx';
 import { sentence } from './format.ts';
 import { GroupPanel } from './GroupPanel.tsx';
+import { Groups } from './Groups.tsx';
 import { type Console, useConsole } from './polling.ts';
 
 type Shown = Extract<Console, { state: 'shown' }>;
@@ -28,10 +16,10 @@ type Shown = Extract<Console, { state: 'shown' }>;
 export function BrokerPage() {
   const { console, refresh, signedOut } = useConsole();
   const shown = console.state === 'shown' ? console : undefined;
-  const name = shown?.status.name;
+  const title = shown && `${shown.status.name} (${shown.lost ? 'no answer' : shown.status.state})`;
   useEffect(() => {
-    document.title = name === undefined ? 'Graticule broker' : `${name} · Graticule broker`;
-  }, [name]);
+    document.title = title === undefined ? 'Graticule broker' : `${title} · Graticule broker`;
+  }, [title]);
   const signIn = async (user: string, password: string) => {
     await ask('/session', { method: 'POST', json: { user, password } });
     refresh();
@@ -43,22 +31,32 @@ export function BrokerPage() {
         <Group h="100%" px="md" justify="space-between" wrap="nowrap">
           <Group gap="sm" wrap="nowrap" style={{ minWidth: 0 }}>
             <img src="./icon.svg" alt="" width={32} height={32} />
-            <Title order={1} size="h3" style={{ whiteSpace: 'nowrap' }}>
+            <Title order={1} size="h3" style={{ whiteSpace: 'nowrap' }} visibleFrom={shown && 'sm'}>
               Graticule{' '}
               <Text span inherit fw={400}>
                 broker
               </Text>
             </Title>
             {shown && (
-              <Text size="sm" c="dimmed" visibleFrom="sm" className="cut">
-                {shown.status.version} · this is {shown.status.name}
-              </Text>
+              <>
+                <Text size="sm" c="dimmed" visibleFrom="sm" className="cut">
+                  {shown.status.version} · this is {shown.status.name}
+                </Text>
+                <Text fw={600} hiddenFrom="sm" className="cut">
+                  {shown.status.name}
+                </Text>
+              </>
             )}
           </Group>
           <Group gap="xs" wrap="nowrap">
             {shown && (
-              <Badge color={STATE_COLORS[shown.status.state]} variant="light" tt="none" visibleFrom="xs">
-                {shown.status.state}
+              <Badge
+                color={shown.lost ? 'red' : STATE_COLORS[shown.status.state]}
+                variant="light"
+                tt="none"
+                style={{ flexShrink: 0 }}
+              >
+                {shown.lost ? 'no answer' : shown.status.state}
               </Badge>
             )}
             {shown?.status.account.readOnly && (
@@ -149,45 +147,6 @@ function Overview({ shown, refresh }: { shown: Shown; refresh(): void }) {
 }
 
 const RESULT_MS = 8_000;
-
-/** One tab a group; the address names the one that is open. */
-function Groups({
-  groups,
-  children,
-}: {
-  groups: readonly GroupStatus[];
-  children(group: GroupStatus): React.ReactNode;
-}) {
-  const [chosen, setChosen] = useState(() => decodeURIComponent(window.location.hash.slice(1)));
-  const group = groups.find((each) => each.group === chosen) ?? groups[0]!;
-  const choose = (name: string | null) => {
-    if (name === null) return;
-    window.history.replaceState(null, '', `#${encodeURIComponent(name)}`);
-    setChosen(name);
-  };
-  return (
-    <Tabs value={group.group} onChange={choose} keepMounted={false}>
-      <Tabs.List mb="md" display={groups.length === 1 ? 'none' : undefined}>
-        {groups.map((each) => (
-          <Tabs.Tab
-            key={each.group}
-            value={each.group}
-            rightSection={
-              each.paused && (
-                <Badge size="xs" color="orange" tt="none">
-                  paused
-                </Badge>
-              )
-            }
-          >
-            {each.group}
-          </Tabs.Tab>
-        ))}
-      </Tabs.List>
-      <Tabs.Panel value={group.group}>{children(group)}</Tabs.Panel>
-    </Tabs>
-  );
-}
 
 /** On a broker that waits, or has lost the active role. */
 function Elsewhere({ status }: { status: BrokerStatus }) {

@@ -33,10 +33,10 @@ export function Chart({
   return (
     <Paper withBorder p="xs" component="figure" m={0}>
       <Group justify="space-between" gap="xs" wrap="nowrap" component="figcaption">
-        <Text size="xs" c="dimmed">
+        <Text size="xs" c="dimmed" className="cut" title={title}>
           {title}
         </Text>
-        <Text size="xs" c="dimmed" className="figures">
+        <Text size="xs" c="dimmed" className="figures" style={{ whiteSpace: 'nowrap' }}>
           {most > 0 && (
             <>
               max {text(most)}

@@ -66,7 +66,7 @@ export function Confirm({
           </Alert>
         )}
         <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
+          <Button variant="default" onClick={onClose} data-autofocus={action.input ? undefined : true}>
             Leave it
           </Button>
           <Button type="submit" color={action.color} loading={busy}>

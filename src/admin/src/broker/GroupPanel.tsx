@@ -194,11 +194,11 @@ function trimming({ group, snapshots, trimmed, nodes }: GroupStatus): Action {
     color: 'red',
     command: () => `trim ${shellWord(group)}`,
     run: async () => {
-      const answer = await ask<{ trimmed: number }>(groupPath(group, '/trim'), {
+      const answer = await ask<{ trimmed: number; removed: number }>(groupPath(group, '/trim'), {
         method: 'POST',
         json: { upTo: newest },
       });
-      return `${group} begins after ${countText(answer.trimmed)} now.`;
+      return `${group} begins after ${countText(answer.trimmed)} now: ${countText(answer.removed)} ${answer.removed === 1 ? 'record' : 'records'} removed.`;
     },
   };
 }

@@ -1,5 +1,7 @@
-import { Anchor, Badge, Button, Table, Text, Tooltip } from '@mantine/core';
+import { Anchor, Badge, Button, Group, SegmentedControl, Table, Text, TextInput, Tooltip } from '@mantine/core';
+import { useState } from 'react';
 import type { GroupNode } from './api.ts';
+import { stateOf } from './attention.ts';
 import { addressText, ageText, countText } from './format.ts';
 
 const COLORS: Readonly<Record<string, string>> = {
@@ -17,6 +19,11 @@ const ROLES: Readonly<Record<'both' | 'replica' | 'paused', string>> = {
   paused: 'paused',
 };
 
+/** So many rows at first: each is drawn anew every two seconds. */
+const ROWS_FIRST = 50;
+/** With more nodes than this, people look for some. */
+const FILTER_FROM = 10;
+
 /** The nodes of a group, as the broker sees them. */
 export function Nodes({
   nodes,
@@ -28,32 +35,84 @@ export function Nodes({
   /** Absent for those who may not. */
   disconnect: ((node: GroupNode) => void) | undefined;
 }) {
+  const [text, setText] = useState('');
+  const [state, setState] = useState(ALL);
+  const [all, setAll] = useState(false);
   if (nodes.length === 0)
     return (
       <Text size="sm" c="dimmed">
         No node has connected since this broker became active.
       </Text>
     );
+  const found = nodes.filter((node) => (state === ALL || stateOf(node) === state) && isLike(node, text));
+  const rows = all ? found : found.slice(0, ROWS_FIRST);
   return (
-    <Table className="stacking" verticalSpacing={6} aria-label="Nodes">
-      <Table.Thead>
-        <Table.Tr>
-          <Table.Th>Node</Table.Th>
-          <Table.Th>State</Table.Th>
-          <Table.Th>Position</Table.Th>
-          <Table.Th>Behind</Table.Th>
-          <Table.Th>Connection</Table.Th>
-          <Table.Th>Role, version</Table.Th>
-          <Table.Th aria-label="Actions" />
-        </Table.Tr>
-      </Table.Thead>
-      <Table.Tbody>
-        {nodes.map((node) => (
-          <NodeRow key={node.name} node={node} head={head} disconnect={disconnect && (() => disconnect(node))} />
-        ))}
-      </Table.Tbody>
-    </Table>
+    <>
+      {nodes.length > FILTER_FROM && (
+        <Group justify="space-between" gap="xs" mb="xs">
+          <SegmentedControl
+            size="xs"
+            aria-label="Nodes in which state"
+            className="scrolling"
+            value={state}
+            onChange={setState}
+            data={statesIn(nodes, state)}
+          />
+          <TextInput
+            size="xs"
+            w={180}
+            aria-label="Find a node"
+            placeholder="name, address"
+            value={text}
+            onChange={(event) => setText(event.currentTarget.value)}
+          />
+        </Group>
+      )}
+      <Table className="stacking" verticalSpacing={6} aria-label="Nodes">
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>Node</Table.Th>
+            <Table.Th>State</Table.Th>
+            <Table.Th>Position</Table.Th>
+            <Table.Th>Behind</Table.Th>
+            <Table.Th>Connection</Table.Th>
+            <Table.Th>Role, version</Table.Th>
+            <Table.Th aria-label="Actions" />
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {rows.map((node) => (
+            <NodeRow key={node.name} node={node} head={head} disconnect={disconnect && (() => disconnect(node))} />
+          ))}
+        </Table.Tbody>
+      </Table>
+      {rows.length < found.length && (
+        <Button size="compact-sm" variant="subtle" mt="xs" onClick={() => setAll(true)}>
+          Show all {countText(found.length)}
+        </Button>
+      )}
+      {found.length === 0 && (
+        <Text size="sm" c="dimmed">
+          No such node.
+        </Text>
+      )}
+    </>
   );
+}
+
+const ALL = 'all';
+
+/** How many nodes are in each state; the one that is chosen stays there when its last node leaves it. */
+function statesIn(nodes: readonly GroupNode[], chosen: string) {
+  const counts = new Map([[ALL, nodes.length]]);
+  if (chosen !== ALL) counts.set(chosen, 0);
+  for (const state of nodes.map(stateOf).sort()) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return [...counts].map(([value, count]) => ({ value, label: `${value} ${countText(count)}` }));
+}
+
+function isLike({ name, address, status }: GroupNode, text: string): boolean {
+  const wanted = text.trim().toLowerCase();
+  return [name, address, status?.url, status?.role].some((each) => each?.toLowerCase().includes(wanted));
 }
 
 function NodeRow({ node, head, disconnect }: { node: GroupNode; head: number; disconnect: (() => void) | undefined }) {
@@ -132,18 +191,20 @@ function NodeRow({ node, head, disconnect }: { node: GroupNode; head: number; di
   );
 }
 
-function State({ node: { connected, status } }: { node: GroupNode }) {
+function State({ node }: { node: GroupNode }) {
+  const { connected, status } = node;
+  const word = stateOf(node);
   if (status === undefined || !connected)
     return (
       <Badge color="gray" variant={connected ? 'light' : 'outline'} tt="none">
-        {connected ? 'connected' : 'gone'}
+        {word}
       </Badge>
     );
   const since = `since ${new Date(status.since).toLocaleString()}`;
   return (
     <Tooltip label={status.reason ? `${status.reason}; ${since}` : since} multiline maw={420}>
-      <Badge color={COLORS[status.state] ?? 'gray'} variant="light" tt="none" tabIndex={status.reason ? 0 : undefined}>
-        {status.state}
+      <Badge color={COLORS[word] ?? 'gray'} variant="light" tt="none" tabIndex={status.reason ? 0 : undefined}>
+        {word}
       </Badge>
     </Tooltip>
   );

@@ -12,10 +12,25 @@ import {
   UnstyledButton,
 } from '@mantine/core';
 import { Fragment, useEffect, useState } from 'react';
-import { ask, groupPath, type Operation, type RecordDetails, type RecordList, type RecordSummary } from './api.ts';
+import {
+  ask,
+  ConsoleError,
+  groupPath,
+  type Operation,
+  type RecordDetails,
+  type RecordList,
+  type RecordSummary,
+} from './api.ts';
 import { addressText, bytesText, countText, timeText, whatText } from './format.ts';
 
 const PAGE = 25;
+/** After an answer that did not come. */
+const RETRY_MS = 2_000;
+
+/** Whether asking again may help: the broker did not answer, or is not active now. */
+function mayPass(error: Error): boolean {
+  return error instanceof ConsoleError && (error.status === 0 || error.status >= 500);
+}
 
 /** The records of a group, the newest first; one that is opened shows what it does to the files. */
 export function Records({ group, head, trimmed }: { group: string; head: number; trimmed: number }) {
@@ -25,10 +40,13 @@ export function Records({ group, head, trimmed }: { group: string; head: number;
   const [problem, setProblem] = useState<string>();
   const [open, setOpen] = useState<number>();
   const [wanted, setWanted] = useState('');
-  const last = upTo ?? head;
+  const [attempt, setAttempt] = useState(0);
+  const last = upTo !== undefined && upTo > trimmed ? upTo : head;
   const after = Math.max(trimmed, last - PAGE);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt asks again
   useEffect(() => {
     let stale = false;
+    let timer: number | undefined;
     if (last <= after) {
       setList(undefined);
       return;
@@ -39,12 +57,22 @@ export function Records({ group, head, trimmed }: { group: string; head: number;
         setList(answer);
         setProblem(undefined);
       },
-      (error: Error) => !stale && setProblem(error.message),
+      (error: Error) => {
+        if (stale) return;
+        setProblem(error.message);
+        if (mayPass(error)) timer = window.setTimeout(() => setAttempt((before) => before + 1), RETRY_MS);
+      },
     );
     return () => {
       stale = true;
+      window.clearTimeout(timer);
     };
-  }, [group, after, last]);
+  }, [group, after, last, attempt]);
+  const toggle = (position: number) => {
+    setOpen(open === position ? undefined : position);
+    // What is being read stays where it is, whatever is appended.
+    if (open !== position) setUpTo(last);
+  };
   const go = (position: number) => {
     setUpTo(position >= head ? undefined : Math.max(position, Math.min(head, trimmed + PAGE)));
   };
@@ -79,6 +107,7 @@ export function Records({ group, head, trimmed }: { group: string; head: number;
         </Button>
         <Text size="sm" c="dimmed" className="figures">
           {countText(after + 1)} to {countText(last)} of {countText(head)}
+          {upTo !== undefined && head > last && `, ${countText(head - last)} newer`}
         </Text>
         <form
           onSubmit={(event) => {
@@ -118,11 +147,7 @@ export function Records({ group, head, trimmed }: { group: string; head: number;
           <Table.Tbody>
             {records.map((record) => (
               <Fragment key={record.position}>
-                <RecordRow
-                  record={record}
-                  open={open === record.position}
-                  toggle={() => setOpen(open === record.position ? undefined : record.position)}
-                />
+                <RecordRow record={record} open={open === record.position} toggle={() => toggle(record.position)} />
                 {open === record.position && (
                   <Table.Tr>
                     <Table.Td colSpan={5} className="opened">
@@ -197,11 +222,22 @@ function RecordRow({ record, open, toggle }: { record: RecordSummary; open: bool
 function Details({ group, position }: { group: string; position: number }) {
   const [details, setDetails] = useState<RecordDetails>();
   const [problem, setProblem] = useState<string>();
+  const [attempt, setAttempt] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another attempt asks again
   useEffect(() => {
-    ask<RecordDetails>(groupPath(group, `/records/${position}`)).then(setDetails, (error: Error) =>
-      setProblem(error.message),
+    let timer: number | undefined;
+    ask<RecordDetails>(groupPath(group, `/records/${position}`)).then(
+      (answer) => {
+        setDetails(answer);
+        setProblem(undefined);
+      },
+      (error: Error) => {
+        setProblem(error.message);
+        if (mayPass(error)) timer = window.setTimeout(() => setAttempt((before) => before + 1), RETRY_MS);
+      },
     );
-  }, [group, position]);
+    return () => window.clearTimeout(timer);
+  }, [group, position, attempt]);
   if (problem)
     return (
       <Alert color="red" role="alert" p="xs">

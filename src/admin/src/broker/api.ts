@@ -61,6 +61,7 @@ export interface GroupStatus {
   readonly nodes: readonly GroupNode[];
   readonly rates: {
     readonly appends: number;
+    readonly appendsPerSecond: number;
     readonly appendedBytes: number;
     readonly conflicts: number;
     readonly readRecords: number;

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { ask, type BrokerStatus, ConsoleError, type GroupStatus } from './api.ts';
+import { slowestLag } from './attention.ts';
 
 /** What happened between two looks at a group. */
 export interface Sample {
@@ -100,7 +101,7 @@ function keepSamples(
       bytesPerSecond: rate('appendedBytes'),
       readsPerSecond: rate('readRecords'),
       conflictsPerSecond: rate('conflicts'),
-      lag: Math.max(0, ...group.nodes.map((node) => (node.connected ? (node.lag ?? 0) : 0))),
+      lag: slowestLag(group.nodes),
     });
     samples.set(group.group, kept);
   }
