@@ -7,13 +7,15 @@ import { crc32 } from 'node:zlib';
  *   header  "graticule log 1\n" (16 bytes)  first position (8)  trimmed position (8)  checksum (4)
  *   frame   length of the body (4)  checksum of all that follows (4)  kind (1)  position (8)  body
  *
- * Numbers are big-endian, positions doubles, checksums CRC-32. Kind 1 is a record, kind 2 says up to where the log is trimmed.
+ * Numbers are big-endian, positions doubles, checksums CRC-32. Kind 1 is a record, kind 2 says up to where the log is trimmed, and kind 3
+ * is a record that was written together with the one before: of what is written and synced together, a crash may leave any part.
  */
 
 export const HEADER_BYTES = 36;
 export const FRAME_BYTES = 17;
 export const RECORD = 1;
 export const TRIMMED = 2;
+export const FURTHER_RECORD = 3;
 const MAGIC = Buffer.from('graticule log 1\n');
 
 export interface Header {
@@ -66,4 +68,21 @@ export function frameAt(buffer: Buffer, at: number): Frame | undefined {
   if (kind === 0 || end > buffer.length) return undefined;
   if (buffer.readUInt32BE(at + 4) !== crc32(buffer.subarray(at + 8, end))) return undefined;
   return { kind, position: buffer.readDoubleBE(at + 9), start, end };
+}
+
+/**
+ * Whether something was written after what is broken: then that had been synced before, and no crash has left it so.
+ *
+ * @param at        where the broken frame begins
+ * @param expected  the position that a record there would have
+ */
+export function isWrittenBehind(buffer: Buffer, at: number, expected: number): boolean {
+  for (let next = at + 1; next + FRAME_BYTES <= buffer.length; next++) {
+    const kind = buffer[next + 8]!;
+    if (kind !== RECORD && kind !== TRIMMED) continue;
+    const position = buffer.readDoubleBE(next + 9);
+    if (!Number.isSafeInteger(position) || (kind === RECORD && position <= expected)) continue;
+    if (frameAt(buffer, next) !== undefined) return true;
+  }
+  return false;
 }

@@ -1,10 +1,11 @@
 /** Records of a folder that more than one process writes to. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import fs, { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { FencedError, Segments } from './segments.ts';
+import { BrokenError, FencedError, Segments } from './segments.ts';
 
 const dir = mkdtempSync(`${tmpdir()}/segments-`);
 after(() => rmSync(dir, { recursive: true }));
@@ -108,6 +109,39 @@ describe('records in segments', () => {
     assert.equal(begin(3).head, 2);
   });
 
+  it('go on when the disk does, without what it has not taken', () => {
+    const { begin } = scene();
+    const log = begin(1);
+    log.append(bytes('1'));
+    const { fdatasyncSync, ftruncateSync } = fs;
+    const fail = () => {
+      throw new Error('EIO: i/o error');
+    };
+    const setDisk = (calls: Pick<typeof fs, 'fdatasyncSync' | 'ftruncateSync'>) => {
+      Object.assign(fs, calls);
+      syncBuiltinESMExports();
+    };
+    setDisk({ fdatasyncSync: fail, ftruncateSync });
+    assert.throws(() => log.append(bytes('taken back')), { name: 'Error', message: /EIO/ });
+    log.recover();
+    setDisk({ fdatasyncSync: fail, ftruncateSync: fail });
+    try {
+      assert.throws(() => log.append(bytes('not known')), BrokenError);
+      assert.throws(() => log.recover(), BrokenError);
+    } finally {
+      setDisk({ fdatasyncSync, ftruncateSync });
+    }
+    log.recover();
+    log.append(bytes('2'));
+    assert.deepEqual(
+      [all(log), all(begin(2))],
+      [
+        ['1', '2'],
+        ['1', '2'],
+      ],
+    );
+  });
+
   it('say so when they are damaged', () => {
     const { begin, folder } = scene();
     const log = begin(1);
@@ -122,6 +156,37 @@ describe('records in segments', () => {
     assert.equal(next.head, 4);
     assert.throws(() => all(next), /damaged behind position 1/);
     assert.deepEqual(all(next, 3), ['4']);
+  });
+
+  it('do not take damage for the end that a crash has left', () => {
+    const { begin, folder } = scene();
+    const log = begin(1);
+    log.append(bytes('1', '2'));
+    log.append(bytes('3', '4', '5'));
+    const file = path.join(folder, readdirSync(folder)[0]!);
+    const whole = readFileSync(file);
+    const frame = 17 + 1;
+    const damagedAt = (record: number, at = 17) => {
+      const damaged = Buffer.from(whole);
+      damaged[36 + record * frame + at]! ^= 1;
+      writeFileSync(file, damaged);
+    };
+    // Of what was written last, and may not have been synced, any part may be there.
+    for (const record of [2, 3, 4])
+      for (const at of [0, 3, 4, 8, 12, 17]) {
+        damagedAt(record, at);
+        const next = begin(record * 20 + at + 2);
+        assert.equal(next.head, record, `${record} ${at}`);
+        next.close();
+        for (const each of readdirSync(folder).sort().slice(1)) rmSync(path.join(folder, each));
+      }
+    for (const record of [0, 1])
+      for (const at of [0, 3, 4, 8, 12, 17]) {
+        damagedAt(record, at);
+        assert.throws(() => begin(1000), new RegExp(`damaged behind position ${record}, and records`));
+      }
+    writeFileSync(file, whole);
+    assert.deepEqual(all(begin(1001)), ['1', '2', '3', '4', '5']);
   });
 
   it('say so when a segment has no beginning any more, and lose nothing', () => {

@@ -13,7 +13,17 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
-import { decodeHeader, encodeFrame, encodeHeader, frameAt, HEADER_BYTES, RECORD, TRIMMED } from './segment.ts';
+import {
+  decodeHeader,
+  encodeFrame,
+  encodeHeader,
+  FURTHER_RECORD,
+  frameAt,
+  HEADER_BYTES,
+  isWrittenBehind,
+  RECORD,
+  TRIMMED,
+} from './segment.ts';
 
 /** A segment is ended when it is longer: trimming removes whole ones. */
 const SEGMENT_BYTES = 32 * 1024 * 1024;
@@ -81,7 +91,7 @@ export class Segments {
       this.#trimmed = found.reduce((most, { trimmed }) => Math.max(most, trimmed), 0);
       this.#head = this.#trimmed;
       if (last !== undefined) {
-        const { offsets, trimmed } = this.#scan(last);
+        const { offsets, trimmed } = this.#scan(last, true);
         this.#sync(last);
         this.#trimmed = Math.max(this.#trimmed, trimmed);
         this.#head = Math.max(this.#trimmed, last.first - 1 + offsets.length);
@@ -119,7 +129,9 @@ export class Segments {
     const { first, offsets } = this.#segments.at(-1)!;
     if (first + offsets!.length <= this.#head) this.#goOn();
     const segment = this.#segments.at(-1)!;
-    const frames = bodies.map((body, index) => encodeFrame(RECORD, this.#head + 1 + index, body));
+    const frames = bodies.map((body, index) =>
+      encodeFrame(index === 0 ? RECORD : FURTHER_RECORD, this.#head + 1 + index, body),
+    );
     const begin = segment.end;
     this.#write(frames);
     let at = begin;
@@ -162,7 +174,7 @@ export class Segments {
       const frame = frameAt(buffer, at);
       if (frame === undefined)
         throw new Error(`the segment ${segment.name} in ${this.#folder} is damaged behind position ${after}`);
-      if (frame.kind === RECORD)
+      if (frame.kind !== TRIMMED)
         records.push({ position: frame.position, body: buffer.subarray(frame.start, frame.end) });
       at = frame.end;
     }
@@ -221,8 +233,11 @@ export class Segments {
     }
   }
 
-  /** Finds the frames of a segment. */
-  #scan(segment: Segment): { readonly offsets: number[]; readonly trimmed: number } {
+  /**
+   * Finds the frames of a segment.
+   * @throws Error  `isLast`: what ends it was not left by a crash
+   */
+  #scan(segment: Segment, isLast = false): { readonly offsets: number[]; readonly trimmed: number } {
     const buffer = this.#read(segment.name, 0, Number.POSITIVE_INFINITY);
     const offsets: number[] = [];
     let trimmed = 0;
@@ -233,6 +248,11 @@ export class Segments {
       else offsets.push(at);
       at = frame.end;
     }
+    const next = segment.first + offsets.length;
+    if (isLast && isWrittenBehind(buffer, at, next))
+      throw new Error(
+        `the segment ${segment.name} in ${this.#folder} is damaged behind position ${next - 1}, and records that were acknowledged follow: put the folder back from a copy, or begin a new log with a node that has them`,
+      );
     segment.offsets = offsets;
     segment.end = at;
     return { offsets, trimmed };
