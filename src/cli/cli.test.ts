@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Command } from 'commander';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { type Facts, silentLogger } from '../base/index.ts';
 import { addOptions, parseBaseUrl, parseOrigins, parsePort, parseSwitch } from './options.ts';
 import { clusterSecrets } from './secret.ts';
@@ -84,56 +84,48 @@ test('tables line up', () => {
 });
 
 test('the cluster secret is given, or read, or made by whoever holds the log', () => {
-  const clusterDir = mkdtempSync(path.join(tmpdir(), 'graticule-secret-'));
+  const clusterDir = temporaryFolder('secret');
   const file = path.join(clusterDir, 'other');
-  try {
-    assert.throws(() => clusterSecrets({ clusterDir, holdsLog: false }), /--secret-file.*GRATICULE_CLUSTER_SECRET/);
-    const made = clusterSecrets({ clusterDir, holdsLog: true }).accepted;
-    assert.ok(made.length === 1 && made[0]!.length >= 32);
-    assert.equal(statSync(path.join(clusterDir, 'secret')).mode & 0o777, 0o600);
-    assert.deepEqual(clusterSecrets({ clusterDir, holdsLog: false }).accepted, made);
-    assert.equal(readFileSync(path.join(clusterDir, 'secret'), 'utf8').trim(), made[0]);
-    const fromEnvironment = clusterSecrets({ clusterDir, holdsLog: true, given: 'from-environment' });
-    assert.deepEqual(
-      [fromEnvironment.accepted, fromEnvironment.source],
-      [['from-environment'], 'GRATICULE_CLUSTER_SECRET'],
-    );
-    writeFileSync(file, 'in-a-file-here\n');
-    assert.deepEqual(clusterSecrets({ clusterDir, holdsLog: false, file }).accepted, ['in-a-file-here']);
-    assert.throws(() => clusterSecrets({ clusterDir, holdsLog: true, given: 'short' }), /shorter than 8/);
-    assert.throws(() => clusterSecrets({ clusterDir, holdsLog: false, file: `${file}-absent` }), /cannot be read/);
-  } finally {
-    rmSync(clusterDir, { recursive: true });
-  }
+  assert.throws(() => clusterSecrets({ clusterDir, holdsLog: false }), /--secret-file.*GRATICULE_CLUSTER_SECRET/);
+  const made = clusterSecrets({ clusterDir, holdsLog: true }).accepted;
+  assert.ok(made.length === 1 && made[0]!.length >= 32);
+  assert.equal(statSync(path.join(clusterDir, 'secret')).mode & 0o777, 0o600);
+  assert.deepEqual(clusterSecrets({ clusterDir, holdsLog: false }).accepted, made);
+  assert.equal(readFileSync(path.join(clusterDir, 'secret'), 'utf8').trim(), made[0]);
+  const fromEnvironment = clusterSecrets({ clusterDir, holdsLog: true, given: 'from-environment' });
+  assert.deepEqual(
+    [fromEnvironment.accepted, fromEnvironment.source],
+    [['from-environment'], 'GRATICULE_CLUSTER_SECRET'],
+  );
+  writeFileSync(file, 'in-a-file-here\n');
+  assert.deepEqual(clusterSecrets({ clusterDir, holdsLog: false, file }).accepted, ['in-a-file-here']);
+  assert.throws(() => clusterSecrets({ clusterDir, holdsLog: true, given: 'short' }), /shorter than 8/);
+  assert.throws(() => clusterSecrets({ clusterDir, holdsLog: false, file: `${file}-absent` }), /cannot be read/);
 });
 
 test('a secret file holds several, is read again when it changes, and a useless one changes nothing', () => {
-  const clusterDir = mkdtempSync(path.join(tmpdir(), 'graticule-secret-'));
+  const clusterDir = temporaryFolder('secret');
   const file = path.join(clusterDir, 'secret');
   const said: string[] = [];
   const write = (event: string, facts?: Facts) => said.push(`${event} ${JSON.stringify(facts)}`);
-  try {
-    writeFileSync(file, '# since May\nnew-secret\n\n  old-secret  \r\n# end');
-    const secrets = clusterSecrets({
-      clusterDir,
-      holdsLog: false,
-      logger: { ...silentLogger, info: write, error: write },
-    });
-    assert.deepEqual([secrets.accepted, secrets.source], [['new-secret', 'old-secret'], `the file ${file}`]);
-    writeFileSync(file, '# nothing\n');
-    assert.deepEqual(secrets.accepted, ['new-secret', 'old-secret']);
-    writeFileSync(file, 'new-secret\nshort\n');
-    assert.deepEqual(secrets.accepted, ['new-secret', 'old-secret']);
-    writeFileSync(file, 'new-secret\n');
-    assert.deepEqual(secrets.accepted, ['new-secret']);
-    assert.deepEqual(
-      said.map((line) => line.split(' ', 1)[0]),
-      ['secrets-unusable', 'secrets-unusable', 'secrets-read'],
-    );
-    assert.ok(!said.join().includes('new-secret'));
-  } finally {
-    rmSync(clusterDir, { recursive: true });
-  }
+  writeFileSync(file, '# since May\nnew-secret\n\n  old-secret  \r\n# end');
+  const secrets = clusterSecrets({
+    clusterDir,
+    holdsLog: false,
+    logger: { ...silentLogger, info: write, error: write },
+  });
+  assert.deepEqual([secrets.accepted, secrets.source], [['new-secret', 'old-secret'], `the file ${file}`]);
+  writeFileSync(file, '# nothing\n');
+  assert.deepEqual(secrets.accepted, ['new-secret', 'old-secret']);
+  writeFileSync(file, 'new-secret\nshort\n');
+  assert.deepEqual(secrets.accepted, ['new-secret', 'old-secret']);
+  writeFileSync(file, 'new-secret\n');
+  assert.deepEqual(secrets.accepted, ['new-secret']);
+  assert.deepEqual(
+    said.map((line) => line.split(' ', 1)[0]),
+    ['secrets-unusable', 'secrets-unusable', 'secrets-read'],
+  );
+  assert.ok(!said.join().includes('new-secret'));
 });
 
 test('whether trees are equal', () => {

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { silentLogger } from '../base/index.ts';
 import { DirectoryLock } from './directory-lock.ts';
 
@@ -17,7 +16,7 @@ const CHILD = `
 `;
 
 test('a directory is for one process, and free again when that is killed', async () => {
-  const dir = mkdtempSync(path.join(tmpdir(), 'graticule-lock-'));
+  const dir = temporaryFolder('lock');
   const module = path.join(import.meta.dirname, 'directory-lock.ts');
   const child = spawn(process.execPath, ['--input-type=module', '-e', CHILD, module, dir], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -38,6 +37,5 @@ test('a directory is for one process, and free again when that is killed', async
     assert.ok(new DirectoryLock(dir).tryTake());
   } finally {
     child.kill('SIGKILL');
-    rmSync(dir, { recursive: true });
   }
 });

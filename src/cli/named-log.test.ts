@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { silentLogger } from '../base/index.ts';
 import { openStore } from '../log/index.ts';
 import { nodeFileSystem, START, TreeStore } from '../tree/index.ts';
 import { openNamedLog } from './named-log.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'graticule-named-'));
-after(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder('named');
 
 const open = (url: string) =>
   openNamedLog(url, {

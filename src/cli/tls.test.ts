@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { makeAuthority, makeCertificate, NO_OPENSSL, type Pair } from '../../test/certificates.ts';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { type Facts, type Logger, silentLogger, UserError } from '../base/index.ts';
 import { type ChangeLog, LogRefusedError, memoryLog, openWebSocketLog, serveLog } from '../log/index.ts';
 import { openDoor } from '../server/index.ts';
 import { openTls } from './tls.ts';
 
 describe('TLS of a node', { skip: NO_OPENSSL }, () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'graticule-tls-'));
+  const folder = temporaryFolder('tls');
   let authority: Pair;
   let otherAuthority: Pair;
   let first: Pair;
@@ -35,7 +35,6 @@ describe('TLS of a node', { skip: NO_OPENSSL }, () => {
   });
   after(async () => {
     for (const stop of running) await stop();
-    rmSync(folder, { recursive: true });
   });
 
   /** A node that holds a log, with what it logs. */

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { UserError } from '../base/index.ts';
 import { type Position, START } from '../tree/index.ts';
 import type { ChangeLog } from './change-log.ts';
@@ -12,8 +11,7 @@ import { at, body, digestOf, fill, range, take, testBlob, texts } from './contra
 import { type CopyProgress, copyLog } from './copy.ts';
 import { type MemoryFault, memoryLog, openEmbeddedLog } from './index.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'graticule-copy-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder('copy');
 
 const blob = testBlob(3);
 

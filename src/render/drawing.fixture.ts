@@ -1,9 +1,7 @@
 /** What tests share that draw: a renderer of their own, pixels, and the elements of styles. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { PNG } from 'pngjs';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { silentLogger } from '../base/index.ts';
 import type { MapnikSource } from '../data/index.ts';
 import { createRenderer, type MapLayer, type MapRequest, type Renderer, type StyleBody } from './index.ts';
@@ -19,7 +17,7 @@ export interface Drawing {
 
 /** One drawing process, which starts with the first picture. */
 export function openDrawing(): Drawing {
-  const folder = mkdtempSync(path.join(tmpdir(), 'graticule-render-'));
+  const folder = temporaryFolder('render');
   const renderer = createRenderer({ children: 1, cacheDir: folder, logger: silentLogger, fontFolders: [] });
   return {
     renderer,
@@ -31,7 +29,6 @@ export function openDrawing(): Drawing {
     },
     async close() {
       await renderer.close();
-      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -1,20 +1,17 @@
 /** Life and death of drawing processes. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { silentLogger } from '../base/index.ts';
 import { RenderError, TimeoutError } from './index.ts';
 import { MapnikRenderer } from './renderer.ts';
 import { point, requestOf, sourceOf, styleOf } from './testing.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'graticule-pool-'));
+const folder = temporaryFolder('pool');
 const open: MapnikRenderer[] = [];
 after(async () => {
   await Promise.all(open.map((renderer) => renderer.close()));
-  rmSync(folder, { recursive: true, force: true });
 });
 
 function start(options: Partial<ConstructorParameters<typeof MapnikRenderer>[0]> = {}): MapnikRenderer {

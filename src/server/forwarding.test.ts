@@ -1,13 +1,13 @@
 /** Replicas that forward: real nodes behind real ports on one log in memory, and primaries that fail in ways of their own. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { silentLogger, systemClock } from '../base/index.ts';
 import { type ClusterNode, openNode } from '../cluster/index.ts';
 import { openDataAccess } from '../data/index.ts';
@@ -15,11 +15,10 @@ import { type MemoryLog, memoryLog, type NodeStatus } from '../log/index.ts';
 import type { Renderer } from '../render/index.ts';
 import { type Door, openDoor, startServer } from './index.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'graticule-forwarding-'));
+const folder = temporaryFolder('forwarding');
 const ends: (() => Promise<unknown>)[] = [];
 after(async () => {
   for (const end of ends.toReversed()) await end();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const renderer: Renderer = {

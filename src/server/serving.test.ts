@@ -1,10 +1,10 @@
 /** A node behind its door: a real cluster node on a log in memory; only the drawing is left out. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { silentLogger, systemClock } from '../base/index.ts';
 import { type ClusterNode, openNode } from '../cluster/index.ts';
 import { openDataAccess } from '../data/index.ts';
@@ -24,7 +24,7 @@ const renderer: Renderer = {
 };
 
 before(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'graticule-server-'));
+  folder = temporaryFolder('server');
   const dataDir = path.join(folder, 'data');
   const pageFolder = path.join(folder, 'page');
   const write = (file: string, content: string | Uint8Array) => {
@@ -73,7 +73,6 @@ before(async () => {
 after(async () => {
   await server.close(1_000);
   await node.close();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const at = (target: string, init: RequestInit = {}) =>

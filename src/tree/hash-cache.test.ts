@@ -4,7 +4,6 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -12,9 +11,9 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { type Clock, systemClock } from '../base/index.ts';
 import { contentHash } from './digest.ts';
 import type { FileSystem } from './files.ts';
@@ -23,8 +22,7 @@ import { TreeStore, treePath } from './index.ts';
 import { nodeFileSystem } from './node-files.ts';
 import { scanFolder } from './scan.ts';
 
-const root = mkdtempSync(path.join(tmpdir(), 'graticule-hashes-'));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = temporaryFolder('hashes');
 
 /** The real file system, that tells which files were read. */
 function watched(): { system: FileSystem; read: string[] } {

@@ -1,20 +1,10 @@
 import assert from 'node:assert/strict';
-import {
-  cpSync,
-  existsSync,
-  globSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, existsSync, globSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { REAL_DATA } from '../../test/real-data.ts';
+import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { contentHash } from './digest.ts';
 import { readSnapshot, StateFileError, TreeDraft, TreeStore, treePath, writeSnapshot } from './index.ts';
 import {
@@ -69,19 +59,15 @@ describe('opening a data directory', () => {
   });
 
   it('reports what it does not follow or cannot read', async () => {
-    const dir = mkdtempSync(`${tmpdir()}/tree-`);
-    try {
-      writeFileSync(`${dir}/a`, '1');
-      symlinkSync(`${dir}/a`, `${dir}/link`);
-      symlinkSync(`${dir}/nowhere`, `${dir}/broken`);
-      writeFileSync(`${dir}/back\\slash`, '1');
-      const store = await TreeStore.open(dir);
-      assert.deepEqual(store.tree.list(''), ['a']);
-      const skipped = store.skipped.map(({ path, reason }) => `${path} ${reason}`);
-      assert.deepEqual(skipped.sort(), ['back\\slash bad-name', 'broken link', 'link link']);
-    } finally {
-      rmSync(dir, { recursive: true });
-    }
+    const dir = temporaryFolder('tree');
+    writeFileSync(`${dir}/a`, '1');
+    symlinkSync(`${dir}/a`, `${dir}/link`);
+    symlinkSync(`${dir}/nowhere`, `${dir}/broken`);
+    writeFileSync(`${dir}/back\\slash`, '1');
+    const store = await TreeStore.open(dir);
+    assert.deepEqual(store.tree.list(''), ['a']);
+    const skipped = store.skipped.map(({ path, reason }) => `${path} ${reason}`);
+    assert.deepEqual(skipped.sort(), ['back\\slash bad-name', 'broken link', 'link link']);
   });
 });
 
@@ -344,33 +330,29 @@ describe('real data directories', () => {
   it('are read, changed and restored on a real disk', {
     skip: !existsSync(DATA) && 'the sample directories are not here',
   }, async () => {
-    const dir = mkdtempSync(`${tmpdir()}/tree-`);
-    try {
-      for (const name of ['geoserver-minimal', 'geoserver-release-2.27']) {
-        const home = `${dir}/${name}`;
-        cpSync(`${DATA}/${name}`, home, { recursive: true });
-        const before = listing(home);
-        const store = await TreeStore.open(home);
-        assert.deepEqual(listing(home), before);
-        assert.ok(store.tree.files > 10);
-        for (const [path, { hash }] of store.tree.walk())
-          assert.equal(contentHash(readFileSync(`${home}/${path}`)), hash);
-        await store.bind('log-1');
-        const snapshot = await buffer(writeSnapshot(store.tree, 'log-1').body);
-        const digest = store.tree.digest;
-        store.tree.apply(at(1), [move('workspaces', 'spaces'), put('a/b/c.xml', '<c/>'), del('styles')]);
-        await store.close();
-        const again = await TreeStore.open(home);
-        assert.equal(again.tree.digest, store.tree.digest);
-        await again.restore(await readSnapshot(Readable.from([snapshot])));
-        await again.close();
-        assert.equal(again.tree.digest, digest);
-        const after = listing(home);
-        for (const path of Object.keys(after)) if (path.startsWith('cluster/')) delete after[path];
-        assert.deepEqual(after, before);
-      }
-    } finally {
-      rmSync(dir, { recursive: true });
+    const dir = temporaryFolder('tree');
+    for (const name of ['geoserver-minimal', 'geoserver-release-2.27']) {
+      const home = `${dir}/${name}`;
+      cpSync(`${DATA}/${name}`, home, { recursive: true });
+      const before = listing(home);
+      const store = await TreeStore.open(home);
+      assert.deepEqual(listing(home), before);
+      assert.ok(store.tree.files > 10);
+      for (const [path, { hash }] of store.tree.walk())
+        assert.equal(contentHash(readFileSync(`${home}/${path}`)), hash);
+      await store.bind('log-1');
+      const snapshot = await buffer(writeSnapshot(store.tree, 'log-1').body);
+      const digest = store.tree.digest;
+      store.tree.apply(at(1), [move('workspaces', 'spaces'), put('a/b/c.xml', '<c/>'), del('styles')]);
+      await store.close();
+      const again = await TreeStore.open(home);
+      assert.equal(again.tree.digest, store.tree.digest);
+      await again.restore(await readSnapshot(Readable.from([snapshot])));
+      await again.close();
+      assert.equal(again.tree.digest, digest);
+      const after = listing(home);
+      for (const path of Object.keys(after)) if (path.startsWith('cluster/')) delete after[path];
+      assert.deepEqual(after, before);
     }
   });
 });

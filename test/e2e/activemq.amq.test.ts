@@ -8,13 +8,14 @@ import { rmSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { type ActiveMq, activeMqMissing, startActiveMq } from '../services/activemq.ts';
-import { demoDirectory, equalTrees, eventually, sees, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { demoDirectory, equalTrees, eventually, sees, TestNode, workspaceXml } from './harness.ts';
 import { auditWritten, whileWriting } from './writers.ts';
 
 const LOGIN = { user: 'node', password: 'not-to-be-shown' };
 
 describe('nodes with a log on ActiveMQ', { skip: activeMqMissing }, () => {
-  const { folder, remove } = temporaryFolder();
+  const folder = temporaryFolder('e2e');
   let activeMq: ActiveMq;
   let base: number;
   let log: string;
@@ -35,7 +36,6 @@ describe('nodes with a log on ActiveMQ', { skip: activeMqMissing }, () => {
   after(async () => {
     await Promise.all([a?.stop(), b?.stop(), c?.stop()]);
     await activeMq?.stop();
-    remove();
   });
 
   it('what is posted to one is there on the other, and they see each other', async () => {

@@ -6,13 +6,14 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { openWebSocketLog } from '../../src/log/index.ts';
 import { adjacentPorts } from '../free-ports.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { type OpenPage, openPage, pageMissing } from './browser.ts';
-import { eventually, Program, run, SECRET, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { eventually, Program, run, SECRET, TestNode, workspaceXml } from './harness.ts';
 
 const missing = pageMissing('broker.html');
 const GROUP = 'geoserver-cluster';
 
-const { folder, remove } = temporaryFolder();
+const folder = temporaryFolder('e2e');
 const store = path.join(folder, 'store');
 const brokers: { readonly name: string; readonly url: string; readonly program: Program }[] = [];
 let nodes: TestNode[] = [];
@@ -46,7 +47,6 @@ after(async () => {
   await browser?.close();
   await Promise.all(nodes.map((node) => node.stop()));
   await Promise.all(brokers.map(({ program }) => program.stop()));
-  remove();
 });
 
 async function signIn(): Promise<void> {

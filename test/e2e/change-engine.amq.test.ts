@@ -6,21 +6,11 @@ import { after, before, describe, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { type ActiveMq, activeMqMissing, startActiveMq } from '../services/activemq.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
-import {
-  equalTrees,
-  eventually,
-  nodeState,
-  PASSWORD,
-  rest,
-  run,
-  SECRET,
-  TestNode,
-  temporaryFolder,
-  workspaceXml,
-} from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { equalTrees, eventually, nodeState, PASSWORD, rest, run, SECRET, TestNode, workspaceXml } from './harness.ts';
 
 describe('a cluster moves to ActiveMQ and away', { skip: activeMqMissing ?? natsMissing }, () => {
-  const { folder, remove } = temporaryFolder();
+  const folder = temporaryFolder('e2e');
   let activeMq: ActiveMq;
   let nats: Nats;
   const nodes: TestNode[] = [];
@@ -43,7 +33,6 @@ describe('a cluster moves to ActiveMQ and away', { skip: activeMqMissing ?? nats
   after(async () => {
     await Promise.all(nodes.map((node) => node.stop()));
     await Promise.all([activeMq?.stop(), nats?.stop()]);
-    remove();
   });
 
   async function change(): Promise<void> {

@@ -7,21 +7,11 @@ import { after, before, describe, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../services/postgres.ts';
-import {
-  equalTrees,
-  eventually,
-  nodeState,
-  PASSWORD,
-  rest,
-  run,
-  SECRET,
-  TestNode,
-  temporaryFolder,
-  workspaceXml,
-} from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { equalTrees, eventually, nodeState, PASSWORD, rest, run, SECRET, TestNode, workspaceXml } from './harness.ts';
 
 describe('a cluster changes its engine', { skip: postgresMissing ?? natsMissing }, () => {
-  const { folder, remove } = temporaryFolder();
+  const folder = temporaryFolder('e2e');
   let postgres: Postgres;
   let nats: Nats;
   let database: string;
@@ -44,7 +34,6 @@ describe('a cluster changes its engine', { skip: postgresMissing ?? natsMissing 
   after(async () => {
     await Promise.all(nodes.map((node) => node.stop()));
     await Promise.all([postgres?.stop(), nats?.stop()]);
-    remove();
   });
 
   /** A few changes through both primaries. */

@@ -8,10 +8,10 @@ import { adjacentPorts, freePort } from '../free-ports.ts';
 import { activeMqMissing, startActiveMq } from '../services/activemq.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../services/postgres.ts';
-import { equalTrees, eventually, Program, rest, run, SECRET, temporaryFolder, workspaceXml } from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { equalTrees, eventually, Program, rest, run, SECRET, workspaceXml } from './harness.ts';
 
-const { folder, remove } = temporaryFolder();
-after(remove);
+const folder = temporaryFolder('e2e');
 
 interface Engine {
   /** Of an empty log. */

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
 import { adjacentPorts } from '../free-ports.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import {
   ADMIN,
   equalTrees,
@@ -16,11 +17,10 @@ import {
   readText,
   rest,
   run,
-  temporaryFolder,
   workspaceXml,
 } from './harness.ts';
 
-const { folder, remove } = temporaryFolder();
+const folder = temporaryFolder('e2e');
 const dir = path.join(folder, 'demo');
 let base = 0;
 let demo: Program;
@@ -36,7 +36,6 @@ before(async () => {
 });
 after(async () => {
   await demo.stop('SIGINT');
-  remove();
 });
 
 test('the terminal shows three nodes, the login, the page and how to join', () => {

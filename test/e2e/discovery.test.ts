@@ -6,13 +6,13 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { multicast } from '../../src/log/index.ts';
 import { adjacentPorts } from '../free-ports.ts';
-import { equalTrees, eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { equalTrees, eventually, TestNode, workspaceXml } from './harness.ts';
 
-const { folder, remove } = temporaryFolder();
+const folder = temporaryFolder('e2e');
 const nodes: TestNode[] = [];
 after(async () => {
   await Promise.all(nodes.map((node) => node.stop()));
-  remove();
 });
 
 const base = await adjacentPorts(6);

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
 import { isReplicated, type TreePath } from '../../src/tree/index.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import {
   equalTrees,
   eventually,
@@ -14,11 +15,10 @@ import {
   overview,
   startDemoCluster,
   type TestNode,
-  temporaryFolder,
   workspaceXml,
 } from './harness.ts';
 
-const { folder, remove } = temporaryFolder();
+const folder = temporaryFolder('e2e');
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];
 
 before(async () => {
@@ -27,7 +27,6 @@ before(async () => {
 after(async () => {
   await Promise.all([b.stop(), c.stop()]);
   await a.stop();
-  remove();
 });
 
 /** Bytes that no text is, the same each time. */

@@ -1,14 +1,14 @@
 /** Runs the real program for the tests in this folder: `src/cli/main.ts` in processes of its own, on free ports, in temporary folders. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { writeZip } from '../../src/rest/zip.ts';
 import type { NodeSummary, Overview } from '../../src/server/overview.ts';
 import { adjacentPorts } from '../free-ports.ts';
 import { gdal } from '../gdal.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 
 export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 export const SECRET = 'a secret for tests';
@@ -89,12 +89,6 @@ export async function eventually<Result>(
     }
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-}
-
-/** A folder of its own for a test, which removes it at its end. */
-export function temporaryFolder(): { readonly folder: string; remove(): void } {
-  const folder = mkdtempSync(path.join(tmpdir(), 'graticule-e2e-'));
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }) };
 }
 
 // ---- nodes
@@ -262,14 +256,10 @@ export async function getMap(url: string, params: Readonly<Record<string, string
 
 /** A ZIP with a shapefile `lands`: the countries of the demo's data, of a node that has it, written by GDAL. */
 export function zippedLands(node: { readonly dataDir: string }): Uint8Array {
-  const { folder, remove } = temporaryFolder();
+  const folder = temporaryFolder('lands');
   const source = path.join(node.dataDir, 'data/natural_earth.gpkg');
   gdal('ogr2ogr', '-f', 'ESRI Shapefile', folder, source, 'countries', '-nln', 'lands', '-lco', 'ENCODING=UTF-8');
-  const zip = writeZip(
-    readdirSync(folder).map((name) => ({ path: name, bytes: readFileSync(path.join(folder, name)) })),
-  );
-  remove();
-  return zip;
+  return writeZip(readdirSync(folder).map((name) => ({ path: name, bytes: readFileSync(path.join(folder, name)) })));
 }
 
 /** A file's text; none when it is not there. */

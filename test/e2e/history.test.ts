@@ -5,18 +5,10 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
-import {
-  demoDirectory,
-  equalTrees,
-  nodeState,
-  PASSWORD,
-  run,
-  TestNode,
-  temporaryFolder,
-  workspaceXml,
-} from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { demoDirectory, equalTrees, nodeState, PASSWORD, run, TestNode, workspaceXml } from './harness.ts';
 
-const { folder, remove } = temporaryFolder();
+const folder = temporaryFolder('e2e');
 let [a, b, restored] = [] as unknown as [TestNode, TestNode, TestNode];
 let base = 0;
 
@@ -30,7 +22,6 @@ after(async () => {
   await restored?.stop();
   await b?.stop();
   await a?.stop();
-  remove();
 });
 
 async function graticule(args: readonly string[], code = 0): Promise<string> {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { adjacentPorts } from '../free-ports.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import {
   demoDirectory,
   equalTrees,
@@ -12,12 +13,11 @@ import {
   getMap,
   rest,
   TestNode,
-  temporaryFolder,
   workspaceNames,
   workspaceXml,
 } from './harness.ts';
 
-const { folder, remove } = temporaryFolder();
+const folder = temporaryFolder('e2e');
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];
 let base = 0;
 
@@ -32,7 +32,6 @@ before(async () => {
 after(async () => {
   await Promise.all([b.stop(), c.stop()]);
   await a.stop();
-  remove();
 });
 
 test('a killed replica catches up with fifty changes', async () => {

@@ -18,7 +18,8 @@ import { pipeline } from 'node:stream/promises';
 import { after, before, describe, it } from 'node:test';
 import { TcpProxy } from '../faults/proxy.ts';
 import { adjacentPorts } from '../free-ports.ts';
-import { ADMIN, eventually, nodeState, rest, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { ADMIN, eventually, nodeState, rest, TestNode, workspaceXml } from './harness.ts';
 
 const MIB = 1024 * 1024;
 const LARGE = 300 * MIB;
@@ -115,7 +116,7 @@ function placed(node: TestNode, file: string, hash: string, timeoutMs = 60_000):
 }
 
 describe('a file of 300 MB', { timeout: 300_000 }, () => {
-  const { folder, remove } = temporaryFolder();
+  const folder = temporaryFolder('e2e');
   let one: TestNode;
   let two: TestNode;
   let proxy: TcpProxy;
@@ -130,7 +131,6 @@ describe('a file of 300 MB', { timeout: 300_000 }, () => {
   after(async () => {
     await Promise.all([one?.stop(), two?.stop()]);
     await proxy?.close();
-    remove();
   });
 
   it('is taken in with little memory, while others write, and arrives at every node', async (t) => {

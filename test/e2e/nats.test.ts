@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
-import { demoDirectory, equalTrees, sees, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { demoDirectory, equalTrees, sees, TestNode, workspaceXml } from './harness.ts';
 import { auditWritten, whileWriting } from './writers.ts';
 
 const LOGIN = { user: 'graticule', password: 'not-to-be-shown' };
 
 describe('nodes with a log on NATS', { skip: natsMissing }, () => {
-  const { folder, remove } = temporaryFolder();
+  const folder = temporaryFolder('e2e');
   let nats: Nats;
   let [a, b] = [] as unknown as [TestNode, TestNode];
 
@@ -33,7 +34,6 @@ describe('nodes with a log on NATS', { skip: natsMissing }, () => {
   after(async () => {
     await Promise.all([a?.stop(), b?.stop()]);
     await nats?.stop();
-    remove();
   });
 
   it('what is posted to one is there on the other, and they see each other', async () => {

@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import { type OpenPage, openPage, pageMissing } from './browser.ts';
-import { demoDirectory, eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { demoDirectory, eventually, TestNode, workspaceXml } from './harness.ts';
 
 const missing = pageMissing('index.html');
 
-const { folder, remove } = temporaryFolder();
+const folder = temporaryFolder('e2e');
 let nodes: TestNode[] = [];
 let { browser, page, problems } = {} as OpenPage;
 
@@ -25,7 +26,6 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await Promise.all(nodes.toReversed().map((node) => node.stop()));
-  remove();
 });
 
 const mapOf = (url: string, layer: string) => (response: { url(): string; ok(): boolean }) =>

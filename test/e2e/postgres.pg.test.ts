@@ -5,11 +5,12 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { adjacentPorts } from '../free-ports.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../services/postgres.ts';
-import { ADMIN, demoDirectory, equalTrees, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { ADMIN, demoDirectory, equalTrees, TestNode, workspaceXml } from './harness.ts';
 import { auditWritten, whileWriting } from './writers.ts';
 
 describe('two nodes with their log in PostgreSQL', { skip: postgresMissing }, () => {
-  const { folder, remove } = temporaryFolder();
+  const folder = temporaryFolder('e2e');
   let server: Postgres;
   let [a, b] = [] as unknown as [TestNode, TestNode];
 
@@ -28,7 +29,6 @@ describe('two nodes with their log in PostgreSQL', { skip: postgresMissing }, ()
   after(async () => {
     await Promise.all([a?.stop(), b?.stop()]);
     await server?.stop();
-    remove();
   });
 
   test('what is posted here is there', async () => {

@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
 import { gdalMissing } from '../gdal.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import {
   ADMIN,
   equalTrees,
@@ -11,12 +12,11 @@ import {
   nodeState,
   startDemoCluster,
   type TestNode,
-  temporaryFolder,
   workspaceXml,
   zippedLands,
 } from './harness.ts';
 
-const { folder, remove } = temporaryFolder();
+const folder = temporaryFolder('e2e');
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];
 
 before(async () => {
@@ -25,7 +25,6 @@ before(async () => {
 after(async () => {
   await Promise.all([b.stop(), c.stop()]);
   await a.stop();
-  remove();
 });
 
 const sld = (

@@ -4,14 +4,14 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { REAL_DATA } from '../real-data.ts';
-import { overview, TestNode, temporaryFolder } from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { overview, TestNode } from './harness.ts';
 
 const skip = !existsSync(REAL_DATA) && `no ${REAL_DATA}`;
-const { folder, remove } = temporaryFolder();
-after(remove);
+const folder = temporaryFolder('e2e');
 
 /** Folders below `shared/data` that are data directories: some repositories hold several. */
 function directories(): string[] {

@@ -6,9 +6,10 @@ import { renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
-import { equalTrees, eventually, TestNode, temporaryFolder, workspaceXml } from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { equalTrees, eventually, TestNode, workspaceXml } from './harness.ts';
 
-const { folder, remove } = temporaryFolder();
+const folder = temporaryFolder('e2e');
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];
 const secretFile = (name: string) => path.join(folder, `secret-of-${name}`);
 
@@ -36,7 +37,6 @@ before(async () => {
 after(async () => {
   await Promise.all([b.stop(), c.stop()]);
   await a.stop();
-  remove();
 });
 
 test('the secret is exchanged under load, and no write fails', async () => {

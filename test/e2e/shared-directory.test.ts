@@ -5,6 +5,7 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import {
   demoDirectory,
   equalTrees,
@@ -13,11 +14,10 @@ import {
   nodeState,
   overview,
   TestNode,
-  temporaryFolder,
   workspaceXml,
 } from './harness.ts';
 
-const { folder, remove } = temporaryFolder();
+const folder = temporaryFolder('e2e');
 const dataDir = path.join(folder, 'shared');
 let [writer, two, three] = [] as unknown as [TestNode, TestNode, TestNode];
 
@@ -44,7 +44,6 @@ before(async () => {
 after(async () => {
   await Promise.all([writer?.stop(), three?.stop()]);
   await two?.stop();
-  remove();
 });
 
 /** Everything in the directory but what is a node's own. */

@@ -4,19 +4,12 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
-import {
-  demoDirectory,
-  equalTrees,
-  eventually,
-  TestNode,
-  temporaryFolder,
-  workspaceNames,
-  workspaceXml,
-} from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { demoDirectory, equalTrees, eventually, TestNode, workspaceNames, workspaceXml } from './harness.ts';
 import { auditWritten, whileWriting } from './writers.ts';
 
 describe('three nodes that share the folder of their log', () => {
-  const { folder, remove } = temporaryFolder();
+  const folder = temporaryFolder('e2e');
   let nodes: TestNode[] = [];
 
   before(async () => {
@@ -33,7 +26,6 @@ describe('three nodes that share the folder of their log', () => {
   });
   after(async () => {
     await Promise.all(nodes.map((node) => node.stop()));
-    remove();
   });
 
   test('writes go on through the others when the one that holds the log is killed, and when the next one stops', async () => {

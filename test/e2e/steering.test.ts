@@ -7,6 +7,7 @@ import path from 'node:path';
 import { after, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { gdalMissing } from '../gdal.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
 import {
   ADMIN,
   demoDirectory,
@@ -18,17 +19,15 @@ import {
   rest,
   run,
   SECRET,
-  temporaryFolder,
   workspaceNames,
   workspaceXml,
   zippedLands,
 } from './harness.ts';
 
-const { folder, remove } = temporaryFolder();
+const folder = temporaryFolder('e2e');
 const running = new Set<Server>();
 after(async () => {
   await Promise.all([...running].map((server) => server.program.stop()));
-  remove();
 });
 
 /** A node that is told no more than it must be: the rest it has to know by itself. */

@@ -8,13 +8,13 @@ import { after, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { makeAuthority, makeCertificate, NO_OPENSSL, type Pair } from '../certificates.ts';
 import { adjacentPorts } from '../free-ports.ts';
-import { ADMIN, eventually, PASSWORD, Program, rest, SECRET, temporaryFolder, workspaceXml } from './harness.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+import { ADMIN, eventually, PASSWORD, Program, rest, SECRET, workspaceXml } from './harness.ts';
 
-const { folder, remove } = temporaryFolder();
+const folder = temporaryFolder('e2e');
 const programs: Program[] = [];
 after(async () => {
   for (const program of programs.toReversed()) await program.stop();
-  remove();
 });
 
 function start(name: string, ...args: readonly string[]): Program {

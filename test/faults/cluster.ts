@@ -1,8 +1,9 @@
 /** The cluster under test: nodes, the network between each of them and the log, and two small disks. */
 
-import { cpSync, mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { ADMIN, temporaryFolder } from '../e2e/harness.ts';
+import { ADMIN } from '../e2e/harness.ts';
 import { adjacentPorts } from '../free-ports.ts';
 import { SmallDisk } from './disk.ts';
 import { type LogEngine, startEngine } from './engine.ts';
@@ -30,17 +31,16 @@ export class FaultCluster {
   readonly folder: string;
   readonly engine: LogEngine;
   readonly nodes: readonly FaultNode[];
-  readonly #remove: () => void;
 
-  private constructor(folder: string, engine: LogEngine, nodes: readonly FaultNode[], remove: () => void) {
+  private constructor(folder: string, engine: LogEngine, nodes: readonly FaultNode[]) {
     this.folder = folder;
     this.engine = engine;
     this.nodes = nodes;
-    this.#remove = remove;
   }
 
   static async start(options: ClusterOptions): Promise<FaultCluster> {
-    const { folder, remove } = temporaryFolder();
+    // Not one that goes with the process: it is kept for who looks for what was lost.
+    const folder = mkdtempSync(path.join(tmpdir(), 'graticule-faults-'));
     const firstPort = await adjacentPorts(options.nodes);
     const nodesFolder = path.join(folder, 'nodes');
     mkdirSync(path.join(folder, 'logs'), { recursive: true });
@@ -68,7 +68,7 @@ export class FaultCluster {
         }),
       );
     }
-    const cluster = new FaultCluster(folder, engine, nodes, remove);
+    const cluster = new FaultCluster(folder, engine, nodes);
     const [first, ...others] = nodes;
     first!.start();
     await first!.ready();
@@ -105,7 +105,7 @@ export class FaultCluster {
       parts.disk.unmount();
       if (keep) cpSync(kept, parts.dataDir, { recursive: true });
     }
-    if (!keep) this.#remove();
+    if (!keep) rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 

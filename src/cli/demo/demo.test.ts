@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
+import { temporaryFolder } from '../../../test/temporary-folder.ts';
 import { parseXml } from '../../xml/index.ts';
 import { CITIES } from './cities.ts';
 import { copyDataDirectory, makeDemoDirectory } from './data-directory.ts';
@@ -12,10 +12,9 @@ import { worldTables } from './world.ts';
 
 let folder = '';
 before(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), 'graticule-demo-'));
+  folder = temporaryFolder('demo');
   await makeDemoDirectory(path.join(folder, 'one'), { adminPassword: 'geoserver', salt: new Uint8Array(16) });
 });
-after(() => rmSync(folder, { recursive: true, force: true }));
 
 const filesIn = (dir: string) =>
   readdirSync(dir, { recursive: true, encoding: 'utf8' })

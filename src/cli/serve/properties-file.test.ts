@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { temporaryFolder } from '../../../test/temporary-folder.ts';
 import { editProperties, prepareProperties, propertiesOf, readPropertiesText } from './properties-file.ts';
 
 const FILE = `#Fri Mar 28 18:27:32 CET 2014
@@ -64,21 +64,17 @@ test('of a key that is there twice, the line that counts is changed; line ends s
 });
 
 test('a file is replaced at once or not at all, and keeps its mode', () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'graticule-properties-'));
+  const folder = temporaryFolder('properties');
   const file = path.join(folder, 'cluster.properties');
-  try {
-    assert.equal(readPropertiesText(file), undefined);
-    prepareProperties(file, 'a=1\n').commit();
-    assert.equal(statSync(file).mode & 0o777, 0o600);
-    writeFileSync(file, 'a=1\n');
-    const prepared = prepareProperties(file, 'a=\u00e9\n');
-    assert.equal(readFileSync(file, 'latin1'), 'a=1\n');
-    prepared.discard();
-    assert.deepEqual(readdirSync(folder), ['cluster.properties']);
-    prepareProperties(file, 'a=\u00e9\n').commit();
-    assert.equal(readPropertiesText(file), 'a=\u00e9\n');
-    assert.throws(() => prepareProperties(path.join(file, 'x', 'cluster.properties'), ''), /cannot be written/);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  assert.equal(readPropertiesText(file), undefined);
+  prepareProperties(file, 'a=1\n').commit();
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  writeFileSync(file, 'a=1\n');
+  const prepared = prepareProperties(file, 'a=\u00e9\n');
+  assert.equal(readFileSync(file, 'latin1'), 'a=1\n');
+  prepared.discard();
+  assert.deepEqual(readdirSync(folder), ['cluster.properties']);
+  prepareProperties(file, 'a=\u00e9\n').commit();
+  assert.equal(readPropertiesText(file), 'a=\u00e9\n');
+  assert.throws(() => prepareProperties(path.join(file, 'x', 'cluster.properties'), ''), /cannot be written/);
 });

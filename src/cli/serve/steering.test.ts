@@ -1,9 +1,9 @@
 /** Settings that change while a node runs: real nodes in this process, on embedded logs and real ports, seen through HTTP. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { temporaryFolder } from '../../../test/temporary-folder.ts';
 import { type Facts, silentLogger } from '../../base/index.ts';
 import { openDataAccess } from '../../data/index.ts';
 import type { Renderer } from '../../render/index.ts';
@@ -13,11 +13,10 @@ import type { ServeOptions } from '../serve-options.ts';
 import { openTls } from '../tls.ts';
 import { Steering } from './steering.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'graticule-steering-'));
+const folder = temporaryFolder('steering');
 const ends: (() => Promise<unknown>)[] = [];
 after(async () => {
   for (const end of ends.toReversed()) await end();
-  rmSync(folder, { recursive: true, force: true });
 });
 process.env.GRATICULE_CLUSTER_SECRET = 'a secret for tests';
 

@@ -1,8 +1,8 @@
 /** Brokers on a folder, in this process: turns, groups, pauses, and what clients see. */
 import assert from 'node:assert/strict';
-import { globSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { after, afterEach, describe, it } from 'node:test';
+import { globSync, readdirSync, statfsSync, statSync } from 'node:fs';
+import { afterEach, describe, it } from 'node:test';
+import { temporaryFolder } from '../../../test/temporary-folder.ts';
 import { type Facts, UnavailableError, UserError } from '../../base/index.ts';
 import { type Position, START } from '../../tree/index.ts';
 import type { ChangeLog } from '../change-log.ts';
@@ -12,8 +12,7 @@ import type { WebSocketLogOptions } from '../websocket/index.ts';
 import { FolderSessions } from './folder/sessions.ts';
 import { brokerContract, client, hears, isActive, type Running, sessionContract, startBroker } from './testing.ts';
 
-const dir = mkdtempSync(`${tmpdir()}/broker-`);
-after(() => rmSync(dir, { recursive: true, maxRetries: 3 }));
+const dir = temporaryFolder('broker');
 let folders = 0;
 const newFolder = () => `${dir}/${++folders}`;
 

@@ -1,12 +1,9 @@
 /** Brokers in processes of their own on one folder: killed, stopped, standing still. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { after } from 'node:test';
 import { adjacentPorts } from '../../../test/free-ports.ts';
+import { temporaryFolder } from '../../../test/temporary-folder.ts';
 import { failoverContract } from './testing.ts';
 
-const dir = mkdtempSync(`${tmpdir()}/brokers-`);
-after(() => rmSync(dir, { recursive: true, maxRetries: 3 }));
+const dir = temporaryFolder('brokers');
 let folders = 0;
 
 failoverContract('brokers on one folder, under load', {

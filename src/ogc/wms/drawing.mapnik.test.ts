@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fastify, { type FastifyInstance } from 'fastify';
 import { PNG } from 'pngjs';
 import { REAL_DATA } from '../../../test/real-data.ts';
+import { temporaryFolder } from '../../../test/temporary-folder.ts';
 import { silentLogger } from '../../base/index.ts';
 import { findCrs, transformBox, transformer } from '../../crs/index.ts';
 import { type DataAccess, openDataAccess } from '../../data/index.ts';
@@ -36,7 +36,7 @@ describe('maps of a real data directory', { skip: !existsSync(DATA_DIR) && `${DA
   let app: FastifyInstance;
   let data: DataAccess;
   let renderer: Renderer;
-  const cacheDir = mkdtempSync(path.join(tmpdir(), 'graticule-wms-'));
+  const cacheDir = temporaryFolder('wms');
 
   before(() => {
     const logger = silentLogger;
@@ -56,7 +56,6 @@ describe('maps of a real data directory', { skip: !existsSync(DATA_DIR) && `${DA
     await app.close();
     await renderer.close();
     await data.close();
-    rmSync(cacheDir, { recursive: true, force: true });
   });
 
   async function map(parameters: Readonly<Record<string, string | number>>): Promise<PNG> {
