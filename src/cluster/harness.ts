@@ -149,10 +149,3 @@ function textOf(bytes: Uint8Array | undefined): string | undefined {
 }
 
 /** Waits for a condition; fails with its last value after `timeoutMs`. */
-export async function until(what: string, holds: () => boolean, timeoutMs = 8000): Promise<void> {
-  const deadline = systemClock.monotonicMs() + timeoutMs;
-  while (!holds()) {
-    if (systemClock.monotonicMs() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
-    await systemClock.sleep(5);
-  }
-}

@@ -4,11 +4,12 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../../test/waiting.ts';
 import { UnavailableError } from '../base/index.ts';
 import type { Catalog } from '../catalog/index.ts';
 import type { MemoryCall, MemoryFault } from '../log/index.ts';
 import { contentHash, type FileSystem, nodeFileSystem, type Position, treePath } from '../tree/index.ts';
-import { put, read, testCluster, until } from './harness.ts';
+import { put, read, testCluster } from './harness.ts';
 import { RefusedError } from './index.ts';
 import type { ClusterNode } from './types.ts';
 
@@ -39,7 +40,7 @@ describe('files changed by hand', () => {
         await put(a.node, 'y', '4');
         await b.node.catchUp();
         if (when === 'under way') {
-          await until('all is on disk', () => b.node.status().unwritten === 0);
+          await until(() => b.node.status().unwritten === 0, 'all is on disk');
           editByHand(b.dataDir);
           const reloaded = await b.node.reload({ by: 'test', why: 'POST /rest/reload' });
           assert.deepEqual(reloaded, { outcome: role === 'both' ? 'published' : 'undone', paths: ['new', 'x', 'z'] });
@@ -50,7 +51,7 @@ describe('files changed by hand', () => {
           editByHand(b.dataDir);
           b = await cluster.start('b', { role });
           if (role === 'both')
-            await until('it is published', () => b.events.some(({ event }) => event === 'edits-published'));
+            await until(() => b.events.some(({ event }) => event === 'edits-published'), 'it is published');
         }
         await a.node.catchUp();
         await b.node.catchUp();
@@ -72,7 +73,7 @@ describe('files changed by hand', () => {
     const b = await cluster.start('b', {
       fault: (call) => (call === 'latestSnapshot' && ++asked ? { kind: 'delay', replyMs: 300 } : undefined),
     });
-    await until('all is on disk', () => b.node.status().unwritten === 0);
+    await until(() => b.node.status().unwritten === 0, 'all is on disk');
     let reached = 0;
     b.node.onApplied((position) => {
       assert.ok(position >= reached, `${position} after ${reached}`);
@@ -82,7 +83,7 @@ describe('files changed by hand', () => {
     editByHand(b.dataDir);
     asked = 0;
     const reloading = b.node.reload({ by: 'test', why: 'POST /rest/reload' });
-    await until('it has begun', () => asked > 0);
+    await until(() => asked > 0, 'it has begun');
     b.node.setRole('both');
     await assert.rejects(put(b.node, 'y', '5'), { code: 'node-mending' });
     assert.equal((await reloading).outcome, 'undone');
@@ -98,7 +99,7 @@ describe('files changed by hand', () => {
     const b = await cluster.start('b', {
       fault: (call) => (isSlow && delays[call] ? { kind: 'delay', replyMs: delays[call] } : undefined),
     });
-    await until('all is on disk', () => b.node.status().unwritten === 0);
+    await until(() => b.node.status().unwritten === 0, 'all is on disk');
     isSlow = true;
     const changing = put(b.node, 'y', '5');
     await a.node.catchUp();
@@ -145,7 +146,7 @@ describe('files changed by hand', () => {
     await a.log.trim(position);
     const back = await cluster.start('b');
     await back.node.catchUp();
-    await until('its edits are dealt with', () => back.events.some(({ event }) => event === 'edits-published'));
+    await until(() => back.events.some(({ event }) => event === 'edits-published'), 'its edits are dealt with');
     await a.node.catchUp();
     assert.deepEqual([read(a.node, 'x'), read(a.node, 'y')], ['1', '3']);
     assert.equal(back.node.digest, a.node.digest);
@@ -168,7 +169,7 @@ describe('files changed by hand', () => {
       },
     };
     const back = await cluster.start('b', { system });
-    await until('it is published', () => back.events.some(({ event }) => event === 'edits-published'));
+    await until(() => back.events.some(({ event }) => event === 'edits-published'), 'it is published');
     assert.ok(failures > 0, 'the disk failed');
     const published = back.events.find(({ event }) => event === 'edits-published');
     assert.deepEqual(published?.facts.paths, ['z']);
@@ -187,7 +188,7 @@ describe('files changed by hand', () => {
     const fault = (call: MemoryCall): MemoryFault | undefined =>
       call === 'trimmed' ? { kind: 'delay', requestMs: 1500 } : undefined;
     const back = await cluster.start('b', { fault });
-    await until('it is published', () => back.events.some(({ event }) => event === 'edits-published'));
+    await until(() => back.events.some(({ event }) => event === 'edits-published'), 'it is published');
     assert.deepEqual(
       a.events.filter(({ event }) => event === 'peer-differs'),
       [],
@@ -227,10 +228,11 @@ describe('when a tree is not what the log says', () => {
     const again = await cluster.start('b', {
       fault: (call) => (call === 'deliver' ? { kind: 'delay', replyMs: 1500 } : undefined),
     });
-    await until('a hears of it', () =>
-      a.node.members().some((node) => node.name === 'b' && node.announcedAt > again.node.status().startedAt),
+    await until(
+      () => a.node.members().some((node) => node.name === 'b' && node.announcedAt > again.node.status().startedAt),
+      'a hears of it',
     );
-    await until('it is in step', () => again.node.digest === a.node.digest && again.node.status().state === 'in-step');
+    await until(() => again.node.digest === a.node.digest && again.node.status().state === 'in-step', 'it is in step');
     for (const { events } of [a, again])
       assert.deepEqual(
         events.filter(({ event }) => event === 'peer-differs'),
@@ -257,8 +259,8 @@ describe('when a tree is not what the log says', () => {
       if (when === 'the next record') await put(a.node, 'z', '2');
       // What it would write was computed on a tree that nobody else has: it must not spread.
       else if (when === 'its next write') await assert.rejects(put(b.node, 'w', '2'), UnavailableError);
-      await until('b is mended', () => b.events.some(({ event }) => event === 'tree-mended'));
-      await until('b is in step', () => b.node.status().state === 'in-step');
+      await until(() => b.events.some(({ event }) => event === 'tree-mended'), 'b is mended');
+      await until(() => b.node.status().state === 'in-step', 'b is in step');
       const mended = b.events.find(({ event }) => event === 'tree-mended');
       assert.deepEqual(mended?.facts.paths, ['extra', 'x']);
       await put(b.node, 'w', '3');
@@ -273,7 +275,7 @@ describe('when a tree is not what the log says', () => {
     tamper(a.node, 'x', 'wrong');
     await assert.rejects(a.node.snapshot(), UnavailableError);
     assert.deepEqual(await a.log.snapshots(), []);
-    await until('a is in step', () => a.node.status().state === 'in-step');
+    await until(() => a.node.status().state === 'in-step', 'a is in step');
     assert.equal(await a.node.snapshot(), a.node.position);
   });
 
@@ -284,13 +286,13 @@ describe('when a tree is not what the log says', () => {
     await b.node.catchUp();
     b.log.partitioned = true;
     tamper(b.node, 'x', 'wrong');
-    await until('b notices', () => b.events.some(({ event }) => event === 'digest-mismatch'));
+    await until(() => b.events.some(({ event }) => event === 'digest-mismatch'), 'b notices');
     await put(a.node, 'y', '2');
     const { position } = await put(a.node, 'y', '3');
     await a.node.snapshot();
     await a.log.trim(position);
     b.log.partitioned = false;
-    await until('b is in step', () => b.node.status().state === 'in-step');
+    await until(() => b.node.status().state === 'in-step', 'b is in step');
     assert.equal(b.node.digest, a.node.digest);
     assert.equal(b.events.filter(({ event }) => event === 'digest-mismatch').length, 1);
   });
@@ -310,8 +312,9 @@ describe('when a tree is not what the log says', () => {
       a.node.digest,
     );
     writeFileSync(path.join(b.dataDir, 'x'), 'wrong');
-    await until('it is on disk', () =>
-      readFileSync(path.join(b.dataDir, 'cluster/state.json'), 'utf8').includes('logDigest'),
+    await until(
+      () => readFileSync(path.join(b.dataDir, 'cluster/state.json'), 'utf8').includes('logDigest'),
+      'it is on disk',
     );
     await b.crash();
     const back = await cluster.start('b', { onDrift: 'publish' });
@@ -328,7 +331,7 @@ describe('when a tree is not what the log says', () => {
     const b = await cluster.start('b');
     tamper(b.node, 'x', 'wrong');
     await put(a.node, 'z', '1');
-    await until('b is mended', () => b.node.divergences()[0]?.mended !== undefined);
+    await until(() => b.node.divergences()[0]?.mended !== undefined, 'b is mended');
     await b.node.close();
     const [one] = (await cluster.start('b')).node.divergences();
     assert.deepEqual(one?.mended?.paths, ['x']);
@@ -355,7 +358,7 @@ describe('a disk that takes nothing', () => {
     assert.ok(tries > 1 && tries < 15, `${tries} tries`);
     assert.notEqual(b.node.status().state, 'in-step');
     full = false;
-    await until('it has come after', () => b.node.position === a.node.position);
+    await until(() => b.node.position === a.node.position, 'it has come after');
     assert.equal(read(b.node, 'long'), long);
   });
 });
@@ -367,7 +370,7 @@ describe('a log that has lost something', () => {
     const before = a.node.position;
     await put(a.node, 'x', '2');
     cluster.shared.rewind(before);
-    await until('a notices', () => a.node.status().state === 'stopped');
+    await until(() => a.node.status().state === 'stopped', 'a notices');
     assert.match(a.node.status().reason ?? '', /lost records/);
     await assert.rejects(put(a.node, 'x', '3'), UnavailableError);
     assert.equal(read(a.node, 'x'), '2');
@@ -422,7 +425,7 @@ describe('a log that has lost something', () => {
     await Promise.all([a.node.close(), b.node.close()]);
     cluster.shared.rewind(position);
     const back = await cluster.start('a', { onAhead: 'publish' });
-    await until('it is published', () => back.events.some(({ event }) => event === 'edits-published'));
+    await until(() => back.events.some(({ event }) => event === 'edits-published'), 'it is published');
     assert.deepEqual([back.node.position, read(back.node, 'x'), read(back.node, 'y')], [position + 1, '2', '2']);
     await assert.rejects(cluster.start('b'), /lost records/);
     const adopted = await cluster.start('b', { adopt: true });

@@ -6,11 +6,12 @@ import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
 import { pack } from 'tar-stream';
+import { until } from '../../test/waiting.ts';
 import { systemClock, UnavailableError, UncertainError, UserError } from '../base/index.ts';
 import { createWorkspace } from '../catalog/index.ts';
 import type { MemoryCall, MemoryFault } from '../log/index.ts';
 import { type Position, treePath } from '../tree/index.ts';
-import { increment, put, read, testCluster, until } from './harness.ts';
+import { increment, put, read, testCluster } from './harness.ts';
 import { RefusedError } from './index.ts';
 import { type ClusterNode, NotPrimaryError } from './types.ts';
 
@@ -170,7 +171,7 @@ describe('writing', () => {
   it('a replica names the primaries', async () => {
     await cluster.start('a');
     const { node } = await cluster.start('b', { role: 'replica' });
-    await until('b hears of a', () => node.members().length === 2);
+    await until(() => node.members().length === 2, 'b hears of a');
     await assert.rejects(put(node, 'x', '1'), (error) => {
       assert(error instanceof NotPrimaryError);
       assert.deepEqual(error.primaries, ['http://a:8080/geoserver']);
@@ -249,7 +250,7 @@ describe('when the log fails', () => {
     await a.node.catchUp();
     faults.push({ kind: 'lost-request' }, { kind: 'delay', requestMs: 300 });
     const lost = increment(a.node, 'counter', 'key-1');
-    await until('the request is lost', () => faults.length <= 1);
+    await until(() => faults.length <= 1, 'the request is lost');
     const made = await increment(b.node, 'counter', 'key-1');
     const answer = await lost;
     assert.deepEqual([made.repeated, answer.repeated, answer.position], [false, true, made.position]);
@@ -262,13 +263,13 @@ describe('when the log fails', () => {
     a.log.partitioned = true;
     await assert.rejects(put(a.node, 'x', '2'), UnavailableError);
     await assert.rejects(a.node.catchUp(), UnavailableError);
-    await until('a is stale', () => a.node.status().state === 'stale');
+    await until(() => a.node.status().state === 'stale', 'a is stale');
     assert.match(a.node.status().reason ?? '', /cannot be reached/);
     assert.equal(read(a.node, 'x'), '1');
     const b = await cluster.start('b');
     await put(b.node, 'x', '3');
     a.log.partitioned = false;
-    await until('a is in step', () => a.node.status().state === 'in-step' && read(a.node, 'x') === '3');
+    await until(() => a.node.status().state === 'in-step' && read(a.node, 'x') === '3', 'a is in step');
     await put(a.node, 'x', '4');
   });
 
@@ -302,7 +303,7 @@ describe('when the log fails', () => {
     lose = true;
     await assert.rejects(increment(a.node, 'counter', 'key-1'), UncertainError);
     a.node.setRole('both');
-    await until('a follows', () => a.node.status().state === 'in-step');
+    await until(() => a.node.status().state === 'in-step', 'a follows');
     assert.equal((await increment(a.node, 'counter', 'key-1')).repeated, true);
     assert.equal(read(a.node, 'counter'), '1');
   });
@@ -324,7 +325,7 @@ describe('when the log fails', () => {
     assert.deepEqual([again.node.status().state, again.node.status().reason], ['stale', 'no route to the log']);
     await assert.rejects(put(again.node, 'x', '9'), UnavailableError);
     reachable = true;
-    await until('a catches up', () => read(again.node, 'x') === '2');
+    await until(() => read(again.node, 'x') === '2', 'a catches up');
   });
 });
 
@@ -378,7 +379,7 @@ describe('joining', () => {
     assert.equal(r.node.status().state, 'starting');
     assert.match(r.node.status().reason ?? '', /is empty/);
     const a = await cluster.start('a', { files: { x: '1' } });
-    await until('r joins', () => r.node.status().state === 'in-step');
+    await until(() => r.node.status().state === 'in-step', 'r joins');
     assert.equal(r.node.digest, a.node.digest);
   });
 
@@ -452,7 +453,7 @@ describe('another version', () => {
   it('a record of a newer version stops the node, which serves on', async () => {
     const a = await cluster.start('a', { files: { x: '1' } });
     await a.log.append(a.node.position, Buffer.from('{"format":2,"kind":"changes"}'));
-    await until('a stops', () => a.node.status().state === 'stopped');
+    await until(() => a.node.status().state === 'stopped', 'a stops');
     assert.match(a.node.status().reason ?? '', /format 2.*update this node/);
     assert.equal(read(a.node, 'x'), '1');
     await assert.rejects(put(a.node, 'x', '2'), UnavailableError);
@@ -478,7 +479,7 @@ describe('another version', () => {
 describe('what a node tells', () => {
   it('members and their roles, positions and states', async () => {
     const [a, r] = [await cluster.start('a'), await cluster.start('r', { role: 'replica' })];
-    await until('each hears of the other', () => a.node.members().length === 2 && r.node.members().length === 2);
+    await until(() => a.node.members().length === 2 && r.node.members().length === 2, 'each hears of the other');
     assert.deepEqual(
       a.node.members().map(({ name, role }) => [name, role]),
       [
@@ -504,7 +505,7 @@ describe('what a node tells', () => {
     assert.equal(b.node.position, 1);
     b.node.setRole('both');
     await b.node.catchUp().catch(() => {});
-    await until('b applies', () => read(b.node, 'x') === '1');
+    await until(() => read(b.node, 'x') === '1', 'b applies');
     await put(b.node, 'y', '1');
   });
 
@@ -546,10 +547,10 @@ describe('snapshots', () => {
       latest?.body.destroy();
       taken = latest?.at ?? 0;
     };
-    await until('a snapshot', () => {
+    await until(() => {
       void look();
       return taken >= 5;
-    });
+    }, 'a snapshot');
   });
 
   it('is of one moment, though writing goes on', async () => {

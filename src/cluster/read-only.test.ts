@@ -4,9 +4,10 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { until } from '../../test/waiting.ts';
 import type { Catalog } from '../catalog/index.ts';
 import { contentHash, type FileSystem, nodeFileSystem, treePath } from '../tree/index.ts';
-import { put, read, testCluster, until } from './harness.ts';
+import { put, read, testCluster } from './harness.ts';
 
 const WRITING = /^(write|writeAll|copy|link|rename|remove.*|make.*|sync.*)$/;
 
@@ -134,7 +135,7 @@ test('a read-only primary does not begin a log, and waits for who does', async (
     assert.equal(two.node.status().state, 'starting');
     assert.match(two.node.status().reason ?? '', /is empty/);
     await start('writer', { dataDir, files: { 'a.xml': '1' } });
-    await until('in step', () => two.node.status().state === 'in-step');
+    await until(() => two.node.status().state === 'in-step', 'in step');
     await put(two.node, 'b.xml', '2');
     assert.equal(read(two.node, 'a.xml'), '1');
   } finally {
@@ -194,14 +195,14 @@ test('a read-only node whose memory is wrong is put right in memory, and its dir
         [],
         [],
       );
-    await until('it is noticed and mended', () => two.node.divergences()[0]?.mended !== undefined);
+    await until(() => two.node.divergences()[0]?.mended !== undefined, 'it is noticed and mended');
     assert.deepEqual(two.node.divergences()[0]?.mended?.paths, ['a.xml', 'b.xml', 'd.xml']);
     assert.equal(two.node.divergences()[0]?.mended?.aside, undefined);
     assert.deepEqual(
       ['a.xml', 'b.xml', 'c.xml', 'd.xml'].map((name) => read(two.node, name)),
       ['1', '2', '3', undefined],
     );
-    await until('it goes on', () => two.node.status().state === 'in-step');
+    await until(() => two.node.status().state === 'in-step', 'it goes on');
     assert.equal(two.node.digest, writer.node.digest);
     assert.deepEqual(
       Object.entries(stamps(dataDir)).filter(([name]) => !name.startsWith('cluster')),

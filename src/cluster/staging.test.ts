@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { until } from '../../test/waiting.ts';
 import { type FileSystem, nodeFileSystem, type Position, treePath } from '../tree/index.ts';
-import { put, read, testCluster, until } from './harness.ts';
+import { put, read, testCluster } from './harness.ts';
 import type { StagedFile } from './staging.ts';
 import type { ClusterNode } from './types.ts';
 
@@ -43,7 +44,7 @@ describe('staged contents', () => {
     await Promise.all([a.node.written(), b.node.written()]);
     for (const { dataDir } of [a, b]) {
       assert.equal(readFileSync(path.join(dataDir, 'data/long.bin')).length, file.size);
-      await until('nothing is left', () => stagedIn(dataDir).length === 0);
+      await until(() => stagedIn(dataDir).length === 0, 'nothing is left');
     }
     const open = await b.node.open(treePath('data/long.bin'));
     assert.equal(open?.hash, file.hash);
@@ -91,11 +92,11 @@ describe('staged contents', () => {
 
   it('go when the change is refused, and what a killed run left goes at the next start', async () => {
     const a = await cluster.start('a');
-    await until('the start is over', () => stagedIn(a.dataDir).length === 0);
+    await until(() => stagedIn(a.dataDir).length === 0, 'the start is over');
     const file = await a.node.stage(body(3));
     assert.deepEqual(stagedIn(a.dataDir), [file.hash]);
     file.release();
-    await until('nothing is left', () => stagedIn(a.dataDir).length === 0);
+    await until(() => stagedIn(a.dataDir).length === 0, 'nothing is left');
 
     await a.node.stage(body(4));
     await a.crash();
@@ -103,7 +104,7 @@ describe('staged contents', () => {
     writeFileSync(path.join(a.dataDir, 'cluster/blobs/unknown-9.tmp'), 'half of it');
     assert.ok(stagedIn(a.dataDir).length >= 2);
     await cluster.start('a');
-    await until('nothing is left', () => stagedIn(a.dataDir).length === 0);
+    await until(() => stagedIn(a.dataDir).length === 0, 'nothing is left');
   });
 
   it('that find no room are refused with what the disk says, and the node goes on', async () => {
@@ -127,7 +128,7 @@ describe('staged contents', () => {
     assert.equal(node.status().state, 'in-step');
     full = false;
     (await node.stage(body(3))).release();
-    await until('nothing is left', () => stagedIn(dataDir).length === 0);
+    await until(() => stagedIn(dataDir).length === 0, 'nothing is left');
   });
 
   it('a body that breaks off leaves nothing behind', async () => {
@@ -137,7 +138,7 @@ describe('staged contents', () => {
       throw Object.assign(new Error('aborted'), { code: 'ECONNRESET' });
     };
     await assert.rejects(a.node.stage(broken()), { message: /^aborted/ });
-    await until('nothing is left', () => stagedIn(a.dataDir).length === 0);
+    await until(() => stagedIn(a.dataDir).length === 0, 'nothing is left');
   });
 
   it('come back from the log when a change is taken back', async () => {
@@ -152,6 +153,6 @@ describe('staged contents', () => {
     assert.equal(a.node.catalog.hash(treePath('data/long.bin')), file.hash);
     await a.node.written();
     assert.equal(readFileSync(path.join(a.dataDir, 'data/long.bin')).length, file.size);
-    await until('nothing is left', () => stagedIn(a.dataDir).length === 0);
+    await until(() => stagedIn(a.dataDir).length === 0, 'nothing is left');
   });
 });

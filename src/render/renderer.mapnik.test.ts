@@ -1,8 +1,8 @@
 /** Life and death of drawing processes. */
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { temporaryFolder } from '../../test/temporary-folder.ts';
+import { until } from '../../test/waiting.ts';
 import { silentLogger } from '../base/index.ts';
 import { RenderError, TimeoutError } from './index.ts';
 import { MapnikRenderer } from './renderer.ts';
@@ -24,14 +24,6 @@ function start(options: Partial<ConstructorParameters<typeof MapnikRenderer>[0]>
   });
   open.push(renderer);
   return renderer;
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = performance.now() + 15_000;
-  while (!condition()) {
-    if (performance.now() > deadline) assert.fail(`${what} did not happen`);
-    await sleep(2);
-  }
 }
 
 const style = styleOf(

@@ -14,6 +14,7 @@ import {
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { temporaryFolder } from '../../test/temporary-folder.ts';
+import { until } from '../../test/waiting.ts';
 import { type Clock, systemClock } from '../base/index.ts';
 import { contentHash } from './digest.ts';
 import type { FileSystem } from './files.ts';
@@ -55,18 +56,13 @@ const later: Clock = {
   sleep: (_ms, signal) => systemClock.sleep(1, signal),
 };
 
-async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 5000; !condition(); await new Promise((resolve) => setTimeout(resolve, 5)))
-    assert.ok(Date.now() < deadline, 'in time');
-}
-
 /** A directory that was opened once, with all its hashes in the cache. */
 async function known(name: string): Promise<{ dir: string; cache: string }> {
   const dir = directory(name, FILES);
   const cache = path.join(dir, 'cluster/cache/hashes');
   const store = await TreeStore.open(dir, { clock: later, keepHashesFrom: 1 });
   await store.bind('log');
-  await until(() => existsSync(cache));
+  await until(() => existsSync(cache), 'the cache');
   await store.close();
   return { dir, cache };
 }
@@ -179,7 +175,7 @@ describe('the cache', () => {
     const content = { kind: 'inline' as const, bytes: Buffer.from('<new/>') };
     store.tree.apply(1 as never, [{ kind: 'put', path: treePath('styles/new.sld'), content }]);
     await store.flush();
-    await until(() => statSync(cache, { bigint: true }).mtimeNs !== mtimeNs);
+    await until(() => statSync(cache, { bigint: true }).mtimeNs !== mtimeNs, 'another cache');
     await store.close();
     assert.deepEqual((await reopened(dir)).read, []);
   });

@@ -9,7 +9,8 @@ import { after, before, describe, it } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { type ActiveMq, activeMqMissing, startActiveMq } from '../services/activemq.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { demoDirectory, equalTrees, eventually, sees, TestNode, workspaceXml } from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { demoDirectory, equalTrees, sees, TestNode, workspaceXml } from './harness.ts';
 import { auditWritten, whileWriting } from './writers.ts';
 
 const LOGIN = { user: 'node', password: 'not-to-be-shown' };

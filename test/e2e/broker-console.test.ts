@@ -7,8 +7,9 @@ import { after, before, test } from 'node:test';
 import { openWebSocketLog } from '../../src/log/index.ts';
 import { adjacentPorts } from '../free-ports.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
+import { eventually } from '../waiting.ts';
 import { type OpenPage, openPage, pageMissing } from './browser.ts';
-import { eventually, Program, run, SECRET, TestNode, workspaceXml } from './harness.ts';
+import { Program, run, SECRET, TestNode, workspaceXml } from './harness.ts';
 
 const missing = pageMissing('broker.html');
 const GROUP = 'geoserver-cluster';

@@ -7,7 +7,8 @@ import { adjacentPorts } from '../free-ports.ts';
 import { type ActiveMq, activeMqMissing, startActiveMq } from '../services/activemq.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { equalTrees, eventually, nodeState, PASSWORD, rest, run, SECRET, TestNode, workspaceXml } from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { equalTrees, nodeState, PASSWORD, rest, run, SECRET, TestNode, workspaceXml } from './harness.ts';
 
 describe('a cluster moves to ActiveMQ and away', { skip: activeMqMissing ?? natsMissing }, () => {
   const folder = temporaryFolder('e2e');

@@ -8,7 +8,8 @@ import { adjacentPorts } from '../free-ports.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../services/postgres.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { equalTrees, eventually, nodeState, PASSWORD, rest, run, SECRET, TestNode, workspaceXml } from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { equalTrees, nodeState, PASSWORD, rest, run, SECRET, TestNode, workspaceXml } from './harness.ts';
 
 describe('a cluster changes its engine', { skip: postgresMissing ?? natsMissing }, () => {
   const folder = temporaryFolder('e2e');

@@ -9,7 +9,8 @@ import { activeMqMissing, startActiveMq } from '../services/activemq.ts';
 import { type Nats, natsMissing, startNats } from '../services/nats.ts';
 import { type Postgres, postgresMissing, startPostgres } from '../services/postgres.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { equalTrees, eventually, Program, rest, run, SECRET, workspaceXml } from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { equalTrees, Program, rest, run, SECRET, workspaceXml } from './harness.ts';
 
 const folder = temporaryFolder('e2e');
 

@@ -7,18 +7,8 @@ import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
 import { adjacentPorts } from '../free-ports.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import {
-  ADMIN,
-  equalTrees,
-  eventually,
-  getMap,
-  overview,
-  Program,
-  readText,
-  rest,
-  run,
-  workspaceXml,
-} from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { ADMIN, equalTrees, getMap, overview, Program, readText, rest, run, workspaceXml } from './harness.ts';
 
 const folder = temporaryFolder('e2e');
 const dir = path.join(folder, 'demo');

@@ -7,7 +7,8 @@ import { after, test } from 'node:test';
 import { multicast } from '../../src/log/index.ts';
 import { adjacentPorts } from '../free-ports.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { equalTrees, eventually, TestNode, workspaceXml } from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { equalTrees, TestNode, workspaceXml } from './harness.ts';
 
 const folder = temporaryFolder('e2e');
 const nodes: TestNode[] = [];

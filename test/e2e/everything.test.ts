@@ -7,16 +7,8 @@ import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
 import { isReplicated, type TreePath } from '../../src/tree/index.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import {
-  equalTrees,
-  eventually,
-  getMap,
-  nodeState,
-  overview,
-  startDemoCluster,
-  type TestNode,
-  workspaceXml,
-} from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { equalTrees, getMap, nodeState, overview, startDemoCluster, type TestNode, workspaceXml } from './harness.ts';
 
 const folder = temporaryFolder('e2e');
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];

@@ -9,6 +9,7 @@ import type { NodeSummary, Overview } from '../../src/server/overview.ts';
 import { adjacentPorts } from '../free-ports.ts';
 import { gdal } from '../gdal.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
+import { eventually } from '../waiting.ts';
 
 export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 export const SECRET = 'a secret for tests';
@@ -71,24 +72,6 @@ export async function run(
   const program = new Program(args, { env });
   const code = await program.exited;
   return { code, output: program.output };
-}
-
-/** Tries until it works; the last failure is the test's when time is up, or when there is no point any more. */
-export async function eventually<Result>(
-  attempt: () => Result | Promise<Result>,
-  timeoutMs = 20_000,
-  hopeless: () => boolean = () => false,
-): Promise<Result> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const last = hopeless();
-    try {
-      return await attempt();
-    } catch (error) {
-      if (last || performance.now() > deadline) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
 }
 
 // ---- nodes

@@ -6,16 +6,8 @@ import { after, before, test } from 'node:test';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { adjacentPorts } from '../free-ports.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import {
-  demoDirectory,
-  equalTrees,
-  eventually,
-  getMap,
-  rest,
-  TestNode,
-  workspaceNames,
-  workspaceXml,
-} from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { demoDirectory, equalTrees, getMap, rest, TestNode, workspaceNames, workspaceXml } from './harness.ts';
 
 const folder = temporaryFolder('e2e');
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];

@@ -19,7 +19,8 @@ import { after, before, describe, it } from 'node:test';
 import { TcpProxy } from '../faults/proxy.ts';
 import { adjacentPorts } from '../free-ports.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { ADMIN, eventually, nodeState, rest, TestNode, workspaceXml } from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { ADMIN, nodeState, rest, TestNode, workspaceXml } from './harness.ts';
 
 const MIB = 1024 * 1024;
 const LARGE = 300 * MIB;

@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
+import { eventually } from '../waiting.ts';
 import { type OpenPage, openPage, pageMissing } from './browser.ts';
-import { demoDirectory, eventually, TestNode, workspaceXml } from './harness.ts';
+import { demoDirectory, TestNode, workspaceXml } from './harness.ts';
 
 const missing = pageMissing('index.html');
 

@@ -7,7 +7,8 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { equalTrees, eventually, TestNode, workspaceXml } from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { equalTrees, TestNode, workspaceXml } from './harness.ts';
 
 const folder = temporaryFolder('e2e');
 let [a, b, c] = [] as unknown as [TestNode, TestNode, TestNode];

@@ -6,16 +6,8 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import {
-  demoDirectory,
-  equalTrees,
-  eventually,
-  getMap,
-  nodeState,
-  overview,
-  TestNode,
-  workspaceXml,
-} from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { demoDirectory, equalTrees, getMap, nodeState, overview, TestNode, workspaceXml } from './harness.ts';
 
 const folder = temporaryFolder('e2e');
 const dataDir = path.join(folder, 'shared');

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { demoDirectory, equalTrees, eventually, TestNode, workspaceNames, workspaceXml } from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { demoDirectory, equalTrees, TestNode, workspaceNames, workspaceXml } from './harness.ts';
 import { auditWritten, whileWriting } from './writers.ts';
 
 describe('three nodes that share the folder of their log', () => {

@@ -8,11 +8,11 @@ import { after, test } from 'node:test';
 import { adjacentPorts } from '../free-ports.ts';
 import { gdalMissing } from '../gdal.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
+import { eventually } from '../waiting.ts';
 import {
   ADMIN,
   demoDirectory,
   equalTrees,
-  eventually,
   nodeState,
   PASSWORD,
   Program,

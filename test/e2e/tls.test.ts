@@ -9,7 +9,8 @@ import type { TLSSocket } from 'node:tls';
 import { makeAuthority, makeCertificate, NO_OPENSSL, type Pair } from '../certificates.ts';
 import { adjacentPorts } from '../free-ports.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { ADMIN, eventually, PASSWORD, Program, rest, SECRET, workspaceXml } from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { ADMIN, PASSWORD, Program, rest, SECRET, workspaceXml } from './harness.ts';
 
 const folder = temporaryFolder('e2e');
 const programs: Program[] = [];

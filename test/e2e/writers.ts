@@ -1,7 +1,8 @@
 /** Clients that write while something is killed, and what must be there afterwards. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventually, type TestNode, workspaceNames, workspaceXml } from './harness.ts';
+import { eventually } from '../waiting.ts';
+import { type TestNode, workspaceNames, workspaceXml } from './harness.ts';
 
 /** A request that has no good answer by then fails the test. */
 const PATIENCE_MS = 60_000;

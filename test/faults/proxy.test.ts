@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { eventually } from '../e2e/harness.ts';
+
+import { eventually } from '../waiting.ts';
 import { TcpProxy } from './proxy.ts';
 
 let echo: Server;

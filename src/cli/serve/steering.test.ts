@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { temporaryFolder } from '../../../test/temporary-folder.ts';
+import { eventually } from '../../../test/waiting.ts';
 import { type Facts, silentLogger } from '../../base/index.ts';
 import { openDataAccess } from '../../data/index.ts';
 import type { Renderer } from '../../render/index.ts';
@@ -117,16 +118,6 @@ async function settings(node: Tested): Promise<Record<string, string>> {
     properties: { property: { '@name': string; '@value': string }[] };
   };
   return Object.fromEntries(properties.property.map((each) => [each['@name'], each['@value']]));
-}
-async function eventually(check: () => void | Promise<void>, timeoutMs = 10_000): Promise<void> {
-  for (const deadline = performance.now() + timeoutMs; ; ) {
-    try {
-      return await check();
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
 }
 const read = (node: Tested) => (existsSync(node.file) ? readFileSync(node.file, 'utf8') : '');
 

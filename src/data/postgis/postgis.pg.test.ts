@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import pg from 'pg';
 import { type Postgres, postgresMissing, startPostgres } from '../../../test/services/postgres.ts';
+import { until } from '../../../test/waiting.ts';
 import type { VirtualTable } from '../../catalog/index.ts';
 import { parseCql } from '../filter/index.ts';
 import { collect, type TestAccess, testAccess } from '../testing/sources.ts';
@@ -201,10 +202,10 @@ describe('PostGIS', { skip: postgresMissing }, () => {
       for await (const _ of source.features({}, abort.signal));
     })();
     const outcome = assert.rejects(reading, /enough/);
-    await until(async () => (await active()) > 0);
+    await until(async () => (await active()) > 0, 'the query');
     abort.abort(new Error('enough'));
     await outcome;
-    await until(async () => (await active()) === 0);
+    await until(async () => (await active()) === 0, 'its end');
   });
 
   const active = async () =>
@@ -213,14 +214,6 @@ describe('PostGIS', { skip: postgresMissing }, () => {
         `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' AND state = 'active' AND pid <> pg_backend_pid()`,
       )
     ).rows.length;
-
-  async function until(holds: () => Promise<boolean>): Promise<void> {
-    const deadline = performance.now() + 5000;
-    while (!(await holds())) {
-      assert.ok(performance.now() < deadline, 'waited for 5 s');
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  }
 
   test('a table that changes is read anew', async () => {
     await client.query('CREATE TABLE changing (id serial PRIMARY KEY, old text, geom geometry(Point, 4326))');

@@ -7,6 +7,8 @@ import { UnavailableError, UncertainError } from '../../base/index.ts';
 import type { ContentHash, Position } from '../../tree/index.ts';
 import type { BlobSource, ChangeLog, LogRecord, NodeStatus } from '../change-log.ts';
 
+export { until } from '../../../test/waiting.ts';
+
 export const at = (position: number) => position as Position;
 export const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 export const body = (value: unknown, length = 0) => Buffer.from(String(value).padEnd(length, ' '));
@@ -110,14 +112,6 @@ export async function persist<T>(call: () => Promise<T>): Promise<T> {
     } catch (error) {
       if (!(error instanceof UnavailableError) || performance.now() > deadlineMs) throw error;
     }
-  }
-}
-
-export async function until(check: () => boolean | Promise<boolean>, what: string, withinMs = 10_000): Promise<void> {
-  const deadlineMs = performance.now() + withinMs;
-  while (!(await check())) {
-    if (performance.now() > deadlineMs) throw new Error(`waited ${withinMs} ms in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
