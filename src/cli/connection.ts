@@ -17,15 +17,18 @@ const LOGIN_REMEDIES = {
   broker: 'give the password in GRATICULE_BROKER_PASSWORD, or its file with --password-file',
 };
 
+/** Where the cluster is, for every command that asks it something. */
+export const URL_OPTION = {
+  flags: '--url <url>',
+  env: 'GRATICULE_URL',
+  description: 'base URL of any node of the cluster',
+  default: 'http://localhost:8080/geoserver',
+  parse: parseBaseUrl,
+};
+
 /** Options of every command that speaks to a node's REST API. */
 export const CONNECTION_OPTIONS: OptionTable = {
-  url: {
-    flags: '--url <url>',
-    env: 'GRATICULE_URL',
-    description: 'base URL of any node of the cluster',
-    default: 'http://localhost:8080/geoserver',
-    parse: parseBaseUrl,
-  },
+  url: URL_OPTION,
   user: { flags: '--user <name>', env: 'GRATICULE_USER', description: 'who logs in', default: 'admin' },
   password: {
     flags: '--password <text>',

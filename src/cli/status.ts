@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import { UserError } from '../base/index.ts';
 import type { Overview } from '../server/index.ts';
-import { type OptionTable, parseBaseUrl } from './options.ts';
+import { URL_OPTION } from './connection.ts';
+import type { OptionTable } from './options.ts';
 import { styled, table } from './text.ts';
 
 export interface StatusOptions {
@@ -11,13 +12,7 @@ export interface StatusOptions {
 }
 
 export const STATUS_OPTIONS: OptionTable = {
-  url: {
-    flags: '--url <url>',
-    env: 'GRATICULE_URL',
-    description: 'base URL of any node of the cluster',
-    default: 'http://localhost:8080/geoserver',
-    parse: parseBaseUrl,
-  },
+  url: URL_OPTION,
   json: { flags: '--json', description: 'print JSON' },
   watch: {
     flags: '-w, --watch',

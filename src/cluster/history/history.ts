@@ -242,32 +242,16 @@ export class History {
     });
   }
 
-  async #execute(
-    request: Omit<RevertRequest, 'target'>,
-    parts: {
-      readonly what: string;
-      readonly why: string;
-      readonly origin: Omit<Origin, 'why'>;
-      prepare(staged: StagedFiles): Promise<Planned>;
-    },
-  ): Promise<Reverted> {
+  async #execute(request: Omit<RevertRequest, 'target'>, parts: WayBack): Promise<Reverted> {
     const staged: StagedFiles = new Map();
     try {
-      return await this.#executeWith(request, { ...parts, prepare: () => parts.prepare(staged) });
+      return await this.#executeWith(request, parts, staged);
     } finally {
       for (const file of staged.values()) file.release();
     }
   }
 
-  async #executeWith(
-    request: Omit<RevertRequest, 'target'>,
-    parts: {
-      readonly what: string;
-      readonly why: string;
-      readonly origin: Omit<Origin, 'why'>;
-      prepare(): Promise<Planned>;
-    },
-  ): Promise<Reverted> {
+  async #executeWith(request: Omit<RevertRequest, 'target'>, parts: WayBack, staged: StagedFiles): Promise<Reverted> {
     const { what } = parts;
     const why = request.why ? `${parts.why}: ${request.why}` : parts.why;
     const outcome = (planned: Planned, broken: readonly Conflict[]) => ({
@@ -276,7 +260,7 @@ export class History {
       conflicts: [...planned.conflicts, ...(planned.isWhole ? [] : broken)],
     });
     if (request.dryRun) {
-      const planned = await parts.prepare();
+      const planned = await parts.prepare(staged);
       const position = this.#head;
       const done = outcome(planned, carryOut(planned.plan, this.#ports.draft()));
       return { position, changed: false, ...done, diff: await this.#preview(planned.plan, position) };
@@ -285,7 +269,7 @@ export class History {
     const written = await this.#ports.write<Planned, ReturnType<typeof outcome>>({
       origin: { ...parts.origin, why },
       prepare: async () => {
-        const planned = await parts.prepare();
+        const planned = await parts.prepare(staged);
         if (planned.conflicts.length > 0 && !request.force) throw new RevertConflictError(what, planned.conflicts);
         return planned;
       },
@@ -483,6 +467,14 @@ export class History {
 }
 
 type StagedFiles = PlanSource['staged'];
+
+/** What is made of the way back, and how it is worked out. */
+interface WayBack {
+  readonly what: string;
+  readonly why: string;
+  readonly origin: Omit<Origin, 'why'>;
+  prepare(staged: StagedFiles): Promise<Planned>;
+}
 
 interface Planned {
   readonly plan: Plan;

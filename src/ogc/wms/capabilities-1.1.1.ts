@@ -1,7 +1,7 @@
-import type { Contact } from '../../catalog/index.ts';
 import type { Box, Crs } from '../../crs/index.ts';
 import { type Xml, xml } from '../../xml/index.ts';
 import type { CapabilitiesModel, LayerEntry, StyleEntry } from './capabilities.ts';
+import { contactInformation, keywordList } from './capabilities-elements.ts';
 import { MAP_FORMATS } from './request.ts';
 
 /** @see OGC 01-068r3 (WMS 1.1.1), A.1; elements in the order of its DTD */
@@ -92,16 +92,6 @@ const style = ({ name, title }: StyleEntry) => xml`
           <Title>${title}</Title>
         </Style>`;
 
-function keywordList(keywords: readonly string[]): Xml | undefined {
-  if (keywords.length === 0) return undefined;
-  return xml`
-        <KeywordList>${keywords.map(
-          (keyword) => xml`
-          <Keyword>${keyword}</Keyword>`,
-        )}
-        </KeywordList>`;
-}
-
 const latLonBoundingBox = ([minx, miny, maxx, maxy]: Box) => xml`
         <LatLonBoundingBox minx="${minx}" miny="${miny}" maxx="${maxx}" maxy="${maxy}"/>`;
 
@@ -137,25 +127,3 @@ const dcpType = (url: string) => xml`
             </Post>
           </HTTP>
         </DCPType>`;
-
-function contactInformation(c: Contact): Xml {
-  return xml`
-    <ContactInformation>
-      <ContactPersonPrimary>
-        <ContactPerson>${c.person}</ContactPerson>
-        <ContactOrganization>${c.organization}</ContactOrganization>
-      </ContactPersonPrimary>
-      <ContactPosition>${c.position}</ContactPosition>
-      <ContactAddress>
-        <AddressType>${c.addressType}</AddressType>
-        <Address>${c.address ?? c.addressDeliveryPoint}</Address>
-        <City>${c.addressCity}</City>
-        <StateOrProvince>${c.addressState}</StateOrProvince>
-        <PostCode>${c.addressPostalCode}</PostCode>
-        <Country>${c.addressCountry}</Country>
-      </ContactAddress>
-      <ContactVoiceTelephone>${c.voice}</ContactVoiceTelephone>
-      <ContactFacsimileTelephone>${c.facsimile}</ContactFacsimileTelephone>
-      <ContactElectronicMailAddress>${c.email}</ContactElectronicMailAddress>
-    </ContactInformation>`;
-}

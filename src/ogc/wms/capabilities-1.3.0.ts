@@ -1,8 +1,8 @@
-import type { Contact } from '../../catalog/index.ts';
 import type { Box, Crs } from '../../crs/index.ts';
 import { type Xml, xml } from '../../xml/index.ts';
 import { flip, isNorthFirst } from '../common/axis-order.ts';
 import type { CapabilitiesModel, LayerEntry, StyleEntry } from './capabilities.ts';
+import { contactInformation, keywordList } from './capabilities-elements.ts';
 import { MAP_FORMATS } from './request.ts';
 
 /** @see OGC 06-042 (WMS 1.3.0), annex E.1; elements in the order of its schema */
@@ -88,16 +88,6 @@ const style = ({ name, title }: StyleEntry) => xml`
           <Title>${title}</Title>
         </Style>`;
 
-function keywordList(keywords: readonly string[]): Xml | undefined {
-  if (keywords.length === 0) return undefined;
-  return xml`
-        <KeywordList>${keywords.map(
-          (keyword) => xml`
-          <Keyword>${keyword}</Keyword>`,
-        )}
-        </KeywordList>`;
-}
-
 const geographicBox = ([west, south, east, north]: Box) => xml`
         <EX_GeographicBoundingBox>
           <westBoundLongitude>${west}</westBoundLongitude>
@@ -145,25 +135,3 @@ const dcpType = (url: string) => xml`
             </Post>
           </HTTP>
         </DCPType>`;
-
-function contactInformation(c: Contact): Xml {
-  return xml`
-    <ContactInformation>
-      <ContactPersonPrimary>
-        <ContactPerson>${c.person}</ContactPerson>
-        <ContactOrganization>${c.organization}</ContactOrganization>
-      </ContactPersonPrimary>
-      <ContactPosition>${c.position}</ContactPosition>
-      <ContactAddress>
-        <AddressType>${c.addressType}</AddressType>
-        <Address>${c.address ?? c.addressDeliveryPoint}</Address>
-        <City>${c.addressCity}</City>
-        <StateOrProvince>${c.addressState}</StateOrProvince>
-        <PostCode>${c.addressPostalCode}</PostCode>
-        <Country>${c.addressCountry}</Country>
-      </ContactAddress>
-      <ContactVoiceTelephone>${c.voice}</ContactVoiceTelephone>
-      <ContactFacsimileTelephone>${c.facsimile}</ContactFacsimileTelephone>
-      <ContactElectronicMailAddress>${c.email}</ContactElectronicMailAddress>
-    </ContactInformation>`;
-}
