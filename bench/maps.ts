@@ -10,6 +10,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { feature } from 'topojson-client';
 import type { GeometryCollection, Topology } from 'topojson-specification';
+import { basic } from '../test/basic.ts';
 import { freePort } from '../test/free-ports.ts';
 import { type Program, start, startNode, temporaryFolder, until } from './processes.ts';
 import { median, ms, quantile, rate, ratio, seeded, table } from './statistics.ts';
@@ -111,7 +112,7 @@ async function startGraticule(folder: string): Promise<{ program: Program; wms: 
     const response = await fetch(`${node.url}/rest${resource}`, {
       method,
       headers: {
-        authorization: `Basic ${Buffer.from('admin:geoserver').toString('base64')}`,
+        authorization: basic('admin', 'geoserver'),
         'content-type': type,
       },
       body,

@@ -10,6 +10,7 @@ import { Agent, request as httpRequest, type IncomingMessage, type OutgoingHttpH
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { Etcd3 } from 'etcd3';
+import { basic } from '../test/basic.ts';
 import { freePort } from '../test/free-ports.ts';
 import { type GraticuleNode, start, startNode, temporaryFolder, until } from './processes.ts';
 import { median, ms, rate, ratio, summary, table } from './statistics.ts';
@@ -29,7 +30,7 @@ const DEFAULT_NODES = 3;
 const PAUSE_MS = 20;
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
-const authorization = `Basic ${Buffer.from('admin:geoserver').toString('base64')}`;
+const authorization = basic('admin', 'geoserver');
 
 export async function send(node: GraticuleNode, method: string, resource: string, body?: string): Promise<number> {
   const contents = body === undefined ? {} : { 'content-type': 'text/xml', 'content-length': Buffer.byteLength(body) };

@@ -1,19 +1,28 @@
 /** Ports for what tests and benchmarks start; free as long as nobody else takes them meanwhile. */
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 
 /** Different ones, as the system gives them. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
-  await Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  const ports = await Promise.all(servers.map(listenAnywhere));
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
 }
 
 export async function freePort(): Promise<number> {
   return (await freePorts(1))[0]!;
+}
+
+/** Lets a server of this process listen at a free port. @returns the port */
+export async function listenAnywhere(server: Server): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  return (server.address() as AddressInfo).port;
 }
 
 /** Ports that follow each other, below those that the system gives. @returns the first */

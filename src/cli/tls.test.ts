@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { makeAuthority, makeCertificate, NO_OPENSSL, type Pair } from '../../test/certificates.ts';
+import { listenAnywhere } from '../../test/free-ports.ts';
 import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { type Facts, type Logger, silentLogger, UserError } from '../base/index.ts';
 import { type ChangeLog, LogRefusedError, memoryLog, openWebSocketLog, serveLog } from '../log/index.ts';
@@ -207,9 +208,9 @@ describe('TLS of a node', { skip: NO_OPENSSL }, () => {
       for (const socket of [near, far]) socket.on('error', () => {});
       near.on('close', () => far.destroy());
     });
-    await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve));
+    const relayPort = await listenAnywhere(relay);
     running.push(async () => relay.close());
-    const log = follower(`wss://localhost:${(relay.address() as { port: number }).port}`, second);
+    const log = follower(`wss://localhost:${relayPort}`, second);
     assert.equal(await log.head(), 0);
   });
 

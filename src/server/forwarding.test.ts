@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { createServer as createTcpServer } from 'node:net';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
+import { basic } from '../../test/basic.ts';
+import { listenAnywhere } from '../../test/free-ports.ts';
 import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { silentLogger, systemClock } from '../base/index.ts';
 import { type ClusterNode, openNode } from '../cluster/index.ts';
@@ -75,7 +77,7 @@ async function open(
   return { node, door, url };
 }
 
-const ADMIN = `Basic ${Buffer.from('admin:pw').toString('base64')}`;
+const ADMIN = basic('admin', 'pw');
 const post = (node: Tested, name: string, headers: Record<string, string> = {}) =>
   fetch(`${node.url}/rest/workspaces`, {
     method: 'POST',
@@ -173,9 +175,9 @@ test('a primary that is gone, that breaks off, or that is a replica by now, is p
     });
     socket.on('error', () => {});
   });
-  await new Promise<void>((resolve) => breaking.listen(0, '127.0.0.1', resolve));
+  const breakingPort = await listenAnywhere(breaking);
   ends.push(async () => breaking.close());
-  const breakingUrl = `http://127.0.0.1:${(breaking.address() as AddressInfo).port}/geoserver`;
+  const breakingUrl = `http://127.0.0.1:${breakingPort}/geoserver`;
   const cases: [name: string, url: string][] = [
     ['A1', 'http://127.0.0.1:9/geoserver'],
     ['A2', breakingUrl],
@@ -201,9 +203,9 @@ test('when it is not known whether a large request was taken, the answer says so
   const breaking = createServer((request) => {
     request.once('data', () => request.socket.destroy());
   });
-  await new Promise<void>((resolve) => breaking.listen(0, '127.0.0.1', resolve));
+  const breakingPort = await listenAnywhere(breaking);
   ends.push(async () => breaking.close());
-  await pretend(log, 'A', `http://127.0.0.1:${(breaking.address() as AddressInfo).port}/geoserver`, b.node);
+  await pretend(log, 'A', `http://127.0.0.1:${breakingPort}/geoserver`, b.node);
   await hears(replica, 'A');
   const answer = await fetch(`${replica.url}/rest/resource/styles/large.bin`, {
     method: 'PUT',

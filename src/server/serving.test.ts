@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { basic } from '../../test/basic.ts';
 import { temporaryFolder } from '../../test/temporary-folder.ts';
 import { silentLogger, systemClock } from '../base/index.ts';
 import { type ClusterNode, openNode } from '../cluster/index.ts';
@@ -77,9 +78,7 @@ after(async () => {
 
 const at = (target: string, init: RequestInit = {}) =>
   fetch(`http://127.0.0.1:${door.port}${target}`, { redirect: 'manual', ...init });
-const basic = (user: string, password: string) => ({
-  authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
-});
+const login = (user: string, password: string) => ({ authorization: basic(user, password) });
 
 test('where requests lead', async () => {
   const table: [path: string, status: number, type: RegExp, location?: string][] = [
@@ -112,9 +111,9 @@ test('where requests lead', async () => {
 test('who may use REST', async () => {
   const table: [headers: Record<string, string>, status: number][] = [
     [{}, 401],
-    [basic('admin', 'pw'), 200],
-    [basic('admin', 'no'), 401],
-    [basic('nobody', 'pw'), 401],
+    [login('admin', 'pw'), 200],
+    [login('admin', 'no'), 401],
+    [login('nobody', 'pw'), 401],
     [{ authorization: 'Bearer x' }, 401],
   ];
   for (const [headers, status] of table)
@@ -138,7 +137,7 @@ test('the overview tells nodes and layers, and no secrets', async () => {
 });
 
 test('metrics follow requests and the node', async () => {
-  await at('/geoserver/rest/workspaces.json', { headers: basic('admin', 'pw') });
+  await at('/geoserver/rest/workspaces.json', { headers: login('admin', 'pw') });
   const text = await (await at('/metrics')).text();
   for (const line of [
     /^graticule_requests_total\{class="rest",status="200"\} \d+$/m,

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
+import { basic } from '../basic.ts';
 import { adjacentPorts } from '../free-ports.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { eventually } from '../waiting.ts';
@@ -60,7 +61,7 @@ test('every node answers with the versions, the page and its health', async () =
 test('without the password nothing is told', async () => {
   const table: [authorization: string | undefined, status: number][] = [
     [undefined, 401],
-    [`Basic ${Buffer.from('admin:wrong').toString('base64')}`, 401],
+    [basic('admin', 'wrong'), 401],
     [ADMIN, 200],
   ];
   for (const [authorization, status] of table) {

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { PNG } from 'pngjs';
 import { isReplicated, type TreePath } from '../../src/tree/index.ts';
+import { basic } from '../basic.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { eventually } from '../waiting.ts';
 import { equalTrees, getMap, nodeState, overview, startDemoCluster, type TestNode, workspaceXml } from './harness.ts';
@@ -163,7 +164,7 @@ test('a user made by one node’s files logs in at another', async () => {
   );
   const login = (node: TestNode, password: string) =>
     fetch(`${node.url}/rest/workspaces.json`, {
-      headers: { authorization: `Basic ${Buffer.from(`eve:${password}`).toString('base64')}` },
+      headers: { authorization: basic('eve', password) },
     });
   assert.equal((await login(c, 'secret-of-eve')).status, 401);
   assert.ok((await b.rest('PUT', '/resource/security/usergroup/default/users.xml', users)).ok);

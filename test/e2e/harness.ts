@@ -6,6 +6,7 @@ import path from 'node:path';
 import { makeDemoDirectory } from '../../src/cli/demo/data-directory.ts';
 import { writeZip } from '../../src/rest/zip.ts';
 import type { NodeSummary, Overview } from '../../src/server/overview.ts';
+import { basic } from '../basic.ts';
 import { adjacentPorts } from '../free-ports.ts';
 import { gdal } from '../gdal.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
@@ -14,7 +15,7 @@ import { eventually } from '../waiting.ts';
 export const MAIN = path.resolve(import.meta.dirname, '../../src/cli/main.ts');
 export const SECRET = 'a secret for tests';
 export const PASSWORD = 'geoserver';
-export const ADMIN = `Basic ${Buffer.from(`admin:${PASSWORD}`).toString('base64')}`;
+export const ADMIN = basic('admin', PASSWORD);
 
 /** The environment without what would lead the program elsewhere. */
 function cleanEnv(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-
+import { listenAnywhere } from '../free-ports.ts';
 import { eventually } from '../waiting.ts';
 import { TcpProxy } from './proxy.ts';
 
 let echo: Server;
+let echoPort: number;
 let proxy: TcpProxy;
 const sockets: Socket[] = [];
 
@@ -15,11 +16,11 @@ before(async () => {
     socket.on('error', () => {});
     socket.pipe(socket);
   });
-  await new Promise<void>((resolve) => echo.listen(0, '127.0.0.1', resolve));
+  echoPort = await listenAnywhere(echo);
 });
 after(() => void echo.close());
 beforeEach(async () => {
-  proxy = await TcpProxy.open({ host: '127.0.0.1', port: (echo.address() as { port: number }).port });
+  proxy = await TcpProxy.open({ host: '127.0.0.1', port: echoPort });
 });
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.destroy();

@@ -1,5 +1,6 @@
 /** A TCP proxy that misbehaves as it is told: the network between a node and its log. */
 import { createServer, connect as dial, type Server, type Socket } from 'node:net';
+import { listenAnywhere } from '../free-ports.ts';
 
 /** What the network does. `hole` lets packets vanish: nothing arrives, and neither end hears of the other's end. */
 export type Network =
@@ -26,10 +27,7 @@ export class TcpProxy {
   /** Listens at a free port of this machine. `up` is from whoever connects to the target. */
   static async open(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
     const proxy = new TcpProxy(target);
-    await new Promise<void>((resolve, reject) => {
-      proxy.#server.once('error', reject);
-      proxy.#server.listen(0, '127.0.0.1', resolve);
-    });
+    await listenAnywhere(proxy.#server);
     return proxy;
   }
 

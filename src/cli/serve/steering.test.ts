@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
+import { basic } from '../../../test/basic.ts';
 import { temporaryFolder } from '../../../test/temporary-folder.ts';
 import { eventually } from '../../../test/waiting.ts';
 import { type Facts, silentLogger } from '../../base/index.ts';
@@ -97,7 +98,7 @@ const send = (node: Tested, method: string, resource: string, body?: string, hea
     method,
     body,
     headers: {
-      authorization: `Basic ${Buffer.from('admin:pw').toString('base64')}`,
+      authorization: basic('admin', 'pw'),
       'content-type': body?.startsWith('{') ? 'application/json' : 'application/xml',
       ...headers,
     },

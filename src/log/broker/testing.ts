@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { listenAnywhere } from '../../../test/free-ports.ts';
 import { type Logger, UnavailableError, UncertainError } from '../../base/index.ts';
 import { START } from '../../tree/index.ts';
 import type { Appended, ChangeLog, HeadMoved } from '../change-log.ts';
@@ -32,8 +32,7 @@ export async function startBroker(
   options: { groupsMax?: number; logger?: Logger } = {},
 ): Promise<Running> {
   const server: Server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listenAnywhere(server);
   const store = await openStore({ place, leaseMs: 1000, peerTtlMs: 150 });
   const broker = openBroker({
     store,

@@ -1,4 +1,5 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
+import { listenAnywhere } from '../../../test/free-ports.ts';
 
 /** Passes bytes on to a port, until it is told not to. */
 export class TcpProxy {
@@ -39,8 +40,7 @@ export class TcpProxy {
   }
 
   async start(): Promise<void> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    this.port = (this.#server.address() as AddressInfo).port;
+    this.port = await listenAnywhere(this.#server);
   }
 
   cut(afterBytes = 0): void {

@@ -9,6 +9,7 @@ import { buffer } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { nkeys } from '@nats-io/transport-node';
 import { makeAuthority, makeCertificate, NO_OPENSSL } from '../../../test/certificates.ts';
+import { listenAnywhere } from '../../../test/free-ports.ts';
 import { type Nats, natsMissing, startNats } from '../../../test/services/nats.ts';
 import { UnavailableError } from '../../base/index.ts';
 import { contentHash, START } from '../../tree/index.ts';
@@ -328,8 +329,7 @@ describe('a log on NATS', { skip: natsMissing }, () => {
 
   it('a server that accepts and says nothing is noticed, and another one taken', async () => {
     const mute = createServer(() => {});
-    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
-    const { port } = mute.address() as { port: number };
+    const port = await listenAnywhere(mute);
     try {
       const startedMs = performance.now();
       await using(`nats://127.0.0.1:${port}`, (log) => assert.rejects(log.head(), UnavailableError));
