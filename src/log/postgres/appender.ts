@@ -26,11 +26,13 @@ export interface AppenderOptions {
   readonly waitMs: number;
   /** Hears of records that were written, in order, before whoever asked for them. */
   readonly onAppended: (after: Position, bodies: readonly Uint8Array[]) => void;
+  /** Something may have been written, and no answer says so. */
+  readonly onUncertain: () => void;
 }
 
 /**
- * Appends what waits, one statement at a time: what is asked for on top of each other meanwhile goes together, with one sync of
- * the server's disk and one notice.
+ * Appends what waits, one statement at a time: what is asked for on top of each other meanwhile goes together, with one sync of the
+ * server's disk.
  */
 export class Appender {
   readonly #options: AppenderOptions;
@@ -90,7 +92,7 @@ export class Appender {
   }
 
   async #write(batch: readonly Asked[]): Promise<void> {
-    const { sessions, tables, onAppended } = this.#options;
+    const { sessions, tables, onAppended, onUncertain } = this.#options;
     const { after } = batch[0]!;
     const bodies = batch.map(({ body }) => body);
     const lengths = bodies.map((body) => body.length);
@@ -100,7 +102,7 @@ export class Appender {
     let head: Position;
     let appended: boolean;
     try {
-      const values = [after, all, starts(lengths), lengths, tables.channel];
+      const values = [after, all, starts(lengths), lengths];
       const timeoutMs = this.#options.waitMs + (all.length / BYTES_A_SECOND_LEAST) * 1000;
       const [row] = await session.query({ name: 'append', text: this.#statement, values }, timeoutMs);
       if (row === undefined) throw new UnavailableError('log-failed', 'the log has no state: its table log is empty');
@@ -109,7 +111,9 @@ export class Appender {
     } catch (error) {
       if (error instanceof UnavailableError) throw error;
       const explained = sessions.explain(error);
-      throw isDefinite(error) ? explained : new UncertainError(explained.message, { cause: error });
+      if (isDefinite(error)) throw explained;
+      onUncertain();
+      throw new UncertainError(explained.message, { cause: error });
     } finally {
       sessions.release(session);
     }
@@ -143,7 +147,7 @@ export function headSql({ record, log }: Tables): string {
 
 /**
  * Compare-and-append in one round trip. $1: the head that is expected; $2: the bodies, one behind the other; $3, $4: where each begins,
- * counted from 1, and its length; $5: whom to notify.
+ * counted from 1, and its length.
  *
  * The first record is inserted when the head, as the statement sees it, is the one expected. Of two that do this at the same
  * time the primary key lets one through: the other one waits for its commit, then does nothing. The records behind the first need no such care:
@@ -162,9 +166,7 @@ function appendSql(t: Tables): string {
       SELECT $1::bigint + part.nth, substring($2::bytea FROM part.start FOR part.length)
       FROM first, unnest($3::int[], $4::int[]) WITH ORDINALITY AS part(start, length, nth)
       WHERE part.nth > 1)
-    SELECT seen.head, first.position IS NOT NULL AS appended,
-      CASE WHEN first.position IS NOT NULL
-        THEN pg_notify($5::text, 'head ' || ($1::bigint + cardinality($4::int[]))) END
+    SELECT seen.head, first.position IS NOT NULL AS appended
     FROM seen LEFT JOIN first ON true`;
 }
 

@@ -21,7 +21,7 @@ import { DEFAULT_GROUP } from '../websocket/index.ts';
 import { Appender, currentHead } from './appender.ts';
 import { Blobs } from './blobs.ts';
 import { type BodyParts, removeGarbage, Slots } from './bodies.ts';
-import { listen } from './listener.ts';
+import { Listener } from './listener.ts';
 import { Peers } from './peers.ts';
 import { loadPage, markTrimmed, removeTrimmed, trimmedPosition } from './records.ts';
 import { greet, prepare, type Tables, tablesIn } from './schema.ts';
@@ -46,7 +46,7 @@ export interface PostgresLogOptions {
   readonly appendWaitMs?: number;
   /** How long a piece of 1 MB of a blob or a snapshot may take. Default: 20,000. */
   readonly chunkWaitMs?: number;
-  /** How often new records are looked for though nobody told of any. Default: 5000. */
+  /** How often new records are looked for though nobody told of any. Default: 2000. */
   readonly pollMs?: number;
   readonly peerTtlMs?: number;
   /** How often what is no longer part of the log is removed. Default: an hour. */
@@ -78,6 +78,7 @@ class PostgresLog implements ChangeLog {
   readonly #logger: Logger;
   readonly #tables: Tables;
   readonly #sessions: Sessions;
+  readonly #listener: Listener;
   readonly #appender: Appender;
   readonly #feed = new Feed(START, FEED_BYTES_MAX);
   readonly #snapshots: Snapshots;
@@ -85,7 +86,7 @@ class PostgresLog implements ChangeLog {
   readonly #peers: Peers;
   readonly #parts: BodyParts;
   readonly #closing = new AbortController();
-  readonly #running: Promise<unknown>;
+  readonly #tidying: Promise<void>;
   readonly #tidyNow = { wake: () => {} };
   #closed: Promise<void> | undefined;
   /** Set by the first session: the tables are there, and ours. */
@@ -119,6 +120,7 @@ class PostgresLog implements ChangeLog {
       tables,
       waitMs: appendWaitMs,
       onAppended: (after, bodies) => this.#appended(after, bodies),
+      onUncertain: () => this.#listener.tell(),
     });
     this.#parts = {
       sessions,
@@ -131,20 +133,17 @@ class PostgresLog implements ChangeLog {
     this.#snapshots = new Snapshots(this.#parts);
     this.#blobs = new Blobs(this.#parts);
     this.#peers = new Peers({ sessions, tables, ttlMs: options.peerTtlMs ?? PEER_TTL_MS, closing });
-    this.#running = Promise.all([
-      listen({
-        sessions,
-        tables,
-        logger,
-        place: `PostgreSQL, ${placeText(place)}, schema ${schema}`,
-        pollMs: options.pollMs ?? 5000,
-        answerWaitMs,
-        onHead: (head) => this.#heard(head),
-        onPeers: () => this.#peers.wake(),
-        closing,
-      }),
-      this.#tidy(options.tidyEveryMs ?? 3600 * 1000),
-    ]);
+    this.#listener = new Listener({
+      sessions,
+      tables,
+      logger,
+      place: `PostgreSQL, ${placeText(place)}, schema ${schema}`,
+      pollMs: options.pollMs ?? 2000,
+      answerWaitMs,
+      onHead: (head) => this.#heard(head),
+      onPeers: () => this.#peers.wake(),
+    });
+    this.#tidying = this.#tidy(options.tidyEveryMs ?? 3600 * 1000);
   }
 
   /** What an acknowledged append survives is known once there has been a connection. */
@@ -253,10 +252,11 @@ class PostgresLog implements ChangeLog {
     this.#feed.close();
     await this.#appender.close();
     const enough = new AbortController();
-    await Promise.race([this.#blobs.settled(), systemClock.sleep(CLOSE_WAIT_MS, enough.signal).catch(() => {})]);
+    const settled = Promise.all([this.#blobs.settled(), this.#listener.close()]);
+    await Promise.race([settled, systemClock.sleep(CLOSE_WAIT_MS, enough.signal).catch(() => {})]);
     enough.abort();
     this.#sessions.close();
-    await this.#running;
+    await Promise.all([this.#listener.close(), this.#tidying]);
   }
 
   #checkOpen(): void {
@@ -291,6 +291,7 @@ class PostgresLog implements ChangeLog {
   }
 
   #appended(after: Position, bodies: readonly Uint8Array[]): void {
+    this.#listener.tell();
     if (this.#feed.head === after)
       for (const [index, body] of bodies.entries())
         this.#feed.push({ position: (after + index + 1) as Position, body: Buffer.from(body) });

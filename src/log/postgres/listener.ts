@@ -1,11 +1,13 @@
 import { type Logger, messageOf, systemClock } from '../../base/index.ts';
 import type { Position } from '../../tree/index.ts';
-import { backOffMs } from '../backoff.ts';
 import { LogRefusedError } from '../errors.ts';
+import { Wakeup } from '../wakeup.ts';
 import { headSql } from './appender.ts';
 import type { Tables } from './schema.ts';
-import type { Session } from './session.ts';
+import type { Session, Statement } from './session.ts';
 import type { Sessions } from './sessions.ts';
+
+const RETRY_MS = { first: 50, most: 2000, refused: 10_000 };
 
 export interface ListenerOptions {
   readonly sessions: Sessions;
@@ -19,56 +21,114 @@ export interface ListenerOptions {
   readonly onHead: (head: Position) => void;
   /** A node was heard of, or may have been. */
   readonly onPeers: () => void;
-  readonly closing: AbortSignal;
 }
 
 /**
- * Hears of new records and of other nodes on a connection of its own. What was said while there was no connection is made up for by asking,
- * as soon as there is one, and every few seconds: a notice wakes readers sooner, and nothing depends on it.
+ * Hears of new records and of other nodes on a connection of its own, and tells the others of this node's records there. What was said while
+ * there was no connection is made up for by asking, as soon as there is one, and every few seconds: a notice wakes readers sooner, and
+ * nothing depends on it.
+ *
+ * Notices follow appends, and are no part of them: a transaction that notifies holds a lock of the whole server until its commit is on
+ * the disk. One that is under way speaks for all records there are, so there are never many.
  */
-export async function listen(options: ListenerOptions): Promise<void> {
-  const { sessions, logger, place, closing } = options;
-  let trouble: string | undefined;
-  for (let failures = 0; !closing.aborted; ) {
-    let last: unknown;
-    try {
-      const session = await sessions.open();
-      try {
-        await follow(session, options, () => {
-          failures = 0;
-          trouble = undefined;
-          logger.info('log-connected', { log: place });
-        });
-      } finally {
-        session.destroy();
-      }
-    } catch (error) {
-      if (closing.aborted) return;
-      last = sessions.explain(error);
-      const text = messageOf(last);
-      const event = last instanceof LogRefusedError ? 'log-refused' : 'log-unreachable';
-      // Said once, not at every attempt.
-      if (text !== trouble) logger.warn(event, { log: place, error: text });
-      trouble = text;
-    }
-    await systemClock.sleep(backOffMs(++failures, last), closing).catch(() => {});
-  }
-}
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #look: Statement;
+  readonly #tell: Statement;
+  readonly #wakeup = new Wakeup();
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+  /** Others are to be told. */
+  #isDue = false;
 
-async function follow(session: Session, options: ListenerOptions, onFirst: () => void): Promise<void> {
-  const { tables, pollMs, answerWaitMs, onHead, onPeers, closing } = options;
-  session.onNotice = (payload) => {
-    const [what, number] = payload.split(' ');
-    if (what === 'head') onHead(Number(number) as Position);
-    else onPeers();
-  };
-  await session.query(`LISTEN "${tables.channel}"`, answerWaitMs);
-  const over = AbortSignal.any([closing, session.ended]);
-  for (let first = true; !closing.aborted; first = false) {
-    const [row] = await session.query(`SELECT ${headSql(tables)} AS head FROM ${tables.log}`, answerWaitMs);
-    if (row !== undefined) onHead(Number(row.head) as Position);
-    onPeers();
-    if (first) onFirst();
-    await systemClock.sleep(pollMs, over).catch(() => {});
+  constructor(options: ListenerOptions) {
+    const { tables } = options;
+    this.#options = options;
+    this.#look = { name: 'head', text: `SELECT ${headSql(tables)} AS head FROM ${tables.log}` };
+    this.#tell = {
+      name: 'tell',
+      text: `SELECT head, pg_notify($1::text, 'head ' || head) FROM (${this.#look.text}) AS seen`,
+      values: [tables.channel],
+    };
+    this.#running = this.#run();
+  }
+
+  /** There are new records of this node, or may be. */
+  tell(): void {
+    this.#isDue = true;
+    this.#wakeup.wake();
+  }
+
+  /** Tells what is still to be told, if there is a connection. */
+  close(): Promise<void> {
+    this.#closing.abort();
+    this.#wakeup.wake();
+    return this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { sessions, logger, place } = this.#options;
+    const { signal } = this.#closing;
+    let trouble: string | undefined;
+    for (let failures = 0; !signal.aborted; ) {
+      let refused = false;
+      try {
+        const session = await sessions.open();
+        try {
+          await this.#follow(session, () => {
+            failures = 0;
+            trouble = undefined;
+            logger.info('log-connected', { log: place });
+          });
+        } finally {
+          session.destroy();
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        const explained = sessions.explain(error);
+        refused = explained instanceof LogRefusedError;
+        const text = messageOf(explained);
+        // Said once, not at every attempt.
+        if (text !== trouble) logger.warn(refused ? 'log-refused' : 'log-unreachable', { log: place, error: text });
+        trouble = text;
+      }
+      failures++;
+      const pauseMs = Math.min(RETRY_MS.first * 2 ** (failures - 1), RETRY_MS.most) * (0.5 + Math.random() / 2);
+      await systemClock.sleep(refused ? RETRY_MS.refused : pauseMs, signal).catch(() => {});
+    }
+  }
+
+  async #follow(session: Session, onFirst: () => void): Promise<void> {
+    const { tables, answerWaitMs, onHead, onPeers } = this.#options;
+    const { signal } = this.#closing;
+    session.onNotice = (payload) => {
+      const [what, number] = payload.split(' ');
+      if (what === 'head') onHead(Number(number) as Position);
+      else onPeers();
+    };
+    session.ended.addEventListener('abort', () => this.#wakeup.wake(), { once: true });
+    await session.query(`LISTEN "${tables.channel}"`, answerWaitMs);
+    for (let first = true; !signal.aborted || this.#isDue; first = false) {
+      const told = this.#isDue;
+      this.#isDue = false;
+      try {
+        const [row] = await session.query(told ? this.#tell : this.#look, answerWaitMs);
+        if (row !== undefined) onHead(Number(row.head) as Position);
+      } catch (error) {
+        this.#isDue ||= told;
+        throw error;
+      }
+      if (first || !told) onPeers();
+      if (first) onFirst();
+      await this.#pause();
+    }
+  }
+
+  /** Until it is time to ask, there is something to tell, or the connection ends. */
+  async #pause(): Promise<void> {
+    if (this.#isDue) return;
+    const timer = setTimeout(() => this.#wakeup.wake(), this.#options.pollMs);
+    await this.#wakeup.wait();
+    clearTimeout(timer);
   }
 }

@@ -205,6 +205,20 @@ describe('a node in front of PostgreSQL', { skip: postgresMissing }, () => {
     assert.deepEqual(texts(await take(log, at(2), 1)), ['third']);
   });
 
+  it('tells the others of its last record before it goes', async () => {
+    const own = await server.createDatabase();
+    // Who is not told, finds out too late.
+    const reader = open(at127('test', own), { pollMs: 60_000 });
+    const reading = take(reader, START, 3);
+    await reader.head();
+    for (let n = 0; n < 3; n++) {
+      const writer = open(at127('test', own), { pollMs: 60_000 });
+      assert.deepEqual(await writer.append(at(n), body(`${n}`)), { kind: 'appended', position: n + 1 });
+      await writer.close();
+    }
+    assert.deepEqual(texts(await reading), ['0', '1', '2']);
+  });
+
   it('waits for the disk, and never for a plan to be compiled, whatever the server’s defaults are, and says what it promises', async () => {
     await admin(`ALTER DATABASE ${database} SET synchronous_commit = off`);
     const log = open(at127('test', database, '?application_name=looked-at'));
