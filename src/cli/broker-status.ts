@@ -94,7 +94,7 @@ function reportText({ groups, problem, ...status }: BrokerReport): string {
     }
     const nodes = groups.flatMap((group) => group.nodes.map((node) => ({ group: group.group, node })));
     const listed = nodes.length > NODES_LISTED_MAX ? nodes.filter(({ node }) => !isWell(node)) : nodes;
-    if (listed.length > 0) lines.push('', nodesTable(listed));
+    if (listed.length > 0) lines.push('', nodesTable(listed), ...reasonLines(listed));
     if (listed.length < nodes.length)
       lines.push(
         '',
@@ -145,7 +145,12 @@ function groupsTable(groups: readonly GroupView[]): string {
   ]);
 }
 
-function nodesTable(nodes: readonly { readonly group: string; readonly node: NodeView }[]): string {
+interface NodeOfGroup {
+  readonly group: string;
+  readonly node: NodeView;
+}
+
+function nodesTable(nodes: readonly NodeOfGroup[]): string {
   return table([
     ['GROUP', 'NODE', 'STATE', 'POSITION', 'LAG', 'ADDRESS', 'SINCE', 'ROLE', 'VERSION'],
     ...nodes.map(({ group, node: { name, connected, address, since, lag, status } }) => [
@@ -166,10 +171,21 @@ function nodesTable(nodes: readonly { readonly group: string; readonly node: Nod
   ]);
 }
 
+/** Why nodes are as they are. */
+function reasonLines(nodes: readonly NodeOfGroup[]): string[] {
+  const lines = nodes
+    .filter(({ node: { connected, status } }) => connected && status?.reason)
+    .map(({ group, node: { name, status } }) => `  ${group}, ${styled('bold', name)}: ${status!.reason}`);
+  return lines.length === 0 ? [] : ['', ...lines];
+}
+
 function groupText(group: GroupView): string {
   const lines = [groupsTable([group])];
   if (group.paused) lines.push('', `  ${styled('yellow', 'Paused')}: ${pauseText(group.paused)}`);
-  if (group.nodes.length > 0) lines.push('', nodesTable(group.nodes.map((node) => ({ group: group.group, node }))));
+  if (group.nodes.length > 0) {
+    const nodes = group.nodes.map((node) => ({ group: group.group, node }));
+    lines.push('', nodesTable(nodes), ...reasonLines(nodes));
+  }
   if (group.snapshots.length > 0)
     lines.push(
       '',

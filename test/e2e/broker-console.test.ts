@@ -232,7 +232,7 @@ test('of many groups and nodes, those that need a look come first, and others ar
     for (const { n, name, log } of logs) {
       const status = { url: 'http://node:8080', role: 'replica', version: '1', position: 0, digest: 'd'.repeat(64) };
       const state = n === 7 || n === 15 ? 'stopped' : 'in-step';
-      const more = { since: new Date().toISOString(), lagSeconds: 0, readOnly: false };
+      const more = { since: new Date().toISOString(), lagSeconds: 0, readOnly: false, reason: 'the disk is full' };
       await log.announce({ name, state, ...status, ...more } as never);
     }
     await page.goto(`${brokers[0]!.url}/#`);
@@ -259,6 +259,7 @@ test('of many groups and nodes, those that need a look come first, and others ar
     await page.getByRole('button', { name: /All 11 groups/ }).waitFor();
     const listed = (await command('groups', 'large')).output;
     assert.match(listed, /node-15 +stopped/);
+    assert.match(listed, /large, node-15: the disk is full/);
   } finally {
     await Promise.all(logs.map(({ log }) => log.close()));
   }

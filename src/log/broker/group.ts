@@ -50,14 +50,12 @@ export class ServedGroup implements ChangeLog {
 
   /** @param connections  of all groups */
   async status(connections: readonly LogConnection[]): Promise<GroupStatus> {
-    const [head, trimmed, snapshots, blobs, recordBytes] = await Promise.all([
-      this.#log.head(),
-      this.#log.trimmed(),
-      this.#log.snapshots(),
-      this.#countBlobs(),
-      this.#stored.recordBytes(),
-    ]);
-    const { atMs: _, ...counted } = blobs;
+    // One after the other: all at once would be a connection each to a database, for every group, as long as somebody looks.
+    const head = await this.#log.head();
+    const trimmed = await this.#log.trimmed();
+    const snapshots = await this.#log.snapshots();
+    const { atMs: _, ...counted } = await this.#countBlobs();
+    const recordBytes = await this.#stored.recordBytes();
     return {
       group: this.#name,
       head,

@@ -1,4 +1,4 @@
-import { Alert, Anchor, AppShell, Badge, Button, Group, Loader, Stack, Text, Title, Tooltip } from '@mantine/core';
+import { Alert, Anchor, AppShell, Badge, Box, Button, Group, Loader, Stack, Text, Title, Tooltip } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { SchemeSwitch } from '../Brand.tsx';
 import { SignIn } from '../SignIn.tsx';
@@ -30,7 +30,7 @@ export function BrokerPage() {
       <AppShell.Header>
         <Group h="100%" px="md" justify="space-between" wrap="nowrap">
           <Group gap="sm" wrap="nowrap" style={{ minWidth: 0 }}>
-            <img src="./icon.svg" alt="" width={32} height={32} />
+            <Box component="img" src="./icon.svg" alt="" w={32} h={32} visibleFrom={shown && 'sm'} />
             <Title order={1} size="h3" style={{ whiteSpace: 'nowrap' }} visibleFrom={shown && 'sm'}>
               Graticule{' '}
               <Text span inherit fw={400}>
@@ -67,7 +67,14 @@ export function BrokerPage() {
               </Tooltip>
             )}
             {shown && (
-              <Button size="xs" variant="subtle" onClick={signOut} title={`Signed in as ${shown.status.account.user}`}>
+              <Button
+                size="xs"
+                px={{ base: 4, sm: 'sm' }}
+                variant="subtle"
+                onClick={signOut}
+                title={`Signed in as ${shown.status.account.user}`}
+                style={{ flexShrink: 0 }}
+              >
                 Sign out
               </Button>
             )}
@@ -156,7 +163,7 @@ function Elsewhere({ status }: { status: BrokerStatus }) {
       {active ? (
         <>
           {active.name} serves the groups:{' '}
-          <Anchor size="sm" href={`${active.url}/`}>
+          <Anchor size="sm" href={consoleOf(active)}>
             open its console
           </Anchor>
           .
@@ -181,11 +188,16 @@ function Lost({ reason, status }: { reason: string; status: BrokerStatus }) {
       {others.map(({ name, url, state }) => (
         <div key={name}>
           {state === 'waiting' ? `${name} waited, and may have taken over: ` : `${name} was ${state}: `}
-          <Anchor size="sm" href={`${url}/`}>
+          <Anchor size="sm" href={consoleOf({ url })}>
             open its console
           </Anchor>
         </div>
       ))}
     </Alert>
   );
+}
+
+/** The same group at another broker's console. */
+function consoleOf({ url }: { readonly url: string }): string {
+  return `${url}/${window.location.hash}`;
 }

@@ -142,7 +142,7 @@ function GroupRow({
         {countText(connected)}
         {connected < nodes.length && ` of ${countText(nodes.length)}`}
       </Table.Td>
-      <Table.Td data-label="Slowest, behind" className="figures">
+      <Table.Td data-label="Behind" className="figures">
         {countText(slowestLag(nodes))}
       </Table.Td>
       <Table.Td data-label="Head" className="figures wide">

@@ -151,7 +151,9 @@ export async function ask<Answer>(
     credentials: 'same-origin',
     signal: AbortSignal.timeout(method === 'GET' ? 10_000 : 60_000),
   }).catch((cause: unknown) => {
-    throw new ConsoleError(0, `the broker does not answer: ${cause instanceof Error ? cause.message : String(cause)}`);
+    const isLate = cause instanceof DOMException && cause.name === 'TimeoutError';
+    const why = isLate ? 'it takes too long' : cause instanceof Error ? cause.message : String(cause);
+    throw new ConsoleError(0, `the broker does not answer: ${why}`);
   });
   const text = await answer.text();
   let body: unknown;

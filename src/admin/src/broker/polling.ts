@@ -34,6 +34,7 @@ export type Console =
 /** So much of the past is drawn. */
 export const WINDOW_MS = 5 * 60_000;
 const POLL_MS = 2000;
+const SLOW_MS = 5000;
 const POLL_HIDDEN_MS = 10_000;
 
 /** Asks the broker every two seconds while the page is visible. */
@@ -46,7 +47,11 @@ export function useConsole(): { readonly console: Console; refresh(): void; sign
   useEffect(() => {
     let stopped = false;
     let timer: number | undefined;
+    const lose = (lost: string) =>
+      setShown((before) => (stopped || before.state === 'signed-out' ? before : { ...before, lost }));
     const look = async () => {
+      // One that stands still takes the connection and never answers.
+      const slow = window.setTimeout(() => lose(`the broker has not answered for ${SLOW_MS / 1000} seconds`), SLOW_MS);
       try {
         const status = await ask<BrokerStatus>('');
         const groups =
@@ -65,8 +70,9 @@ export function useConsole(): { readonly console: Console; refresh(): void; sign
       } catch (error) {
         if (stopped) return;
         if (error instanceof ConsoleError && error.status === 401) return setShown({ state: 'signed-out' });
-        const lost = error instanceof Error ? error.message : String(error);
-        setShown((before) => (before.state === 'signed-out' ? before : { ...before, lost }));
+        lose(error instanceof Error ? error.message : String(error));
+      } finally {
+        window.clearTimeout(slow);
       }
       timer = window.setTimeout(look, document.hidden ? POLL_HIDDEN_MS : POLL_MS);
     };
