@@ -16,12 +16,13 @@ import { temporaryFolder } from './processes.ts';
 import { median, ms, ratio, type Summary, summary, table } from './statistics.ts';
 
 export interface EnginesSize {
-  /** Length of each round in seconds. */
+  /** Length of each round in seconds: short ones, and many, are alike for both sides when others disturb. */
   readonly seconds: number;
   readonly rounds: number;
   /** Appends that are waited for on five readers. */
   readonly single: number;
-  /** Records that somebody reads who comes anew, at most. */
+  /** Times that somebody comes anew, and the records read then. */
+  readonly replays: number;
   readonly replayed: number;
   /** Names of engines; default: all that are installed. */
   readonly only?: readonly string[];
@@ -222,9 +223,9 @@ class Watched {
 }
 
 /** Records a second that somebody gets who comes anew: from the first connection to the last record. */
-async function replayRates(sides: readonly Bare[], { rounds, replayed }: EnginesSize): Promise<number[]> {
+async function replayRates(sides: readonly Bare[], { replays, replayed }: EnginesSize): Promise<number[]> {
   const rates = sides.map(() => [] as number[]);
-  for (let round = 0; round < rounds; round++)
+  for (let n = 0; n < replays; n++)
     for (const [i, side] of sides.entries()) rates[i]!.push((replayed * 1000) / (await side.replay(replayed)));
   return rates.map(median);
 }

@@ -31,8 +31,8 @@ if (wanted('replication'))
 if (wanted('engines'))
   await engines({
     ...(small
-      ? { seconds: 0.1, rounds: 1, single: 20, replayed: 200 }
-      : { seconds: 0.9, rounds: 3, single: 500, replayed: 10_000 }),
+      ? { seconds: 0.1, rounds: 1, single: 20, replays: 1, replayed: 200 }
+      : { seconds: 0.35, rounds: 7, single: 400, replays: 3, replayed: 10_000 }),
     only: options.only?.split(','),
   });
 if (wanted('maps'))
