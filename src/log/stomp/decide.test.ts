@@ -2,14 +2,20 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Position, START } from '../../tree/index.ts';
-import { decide, type Outcome, outcomesOf, RECENT_MAX, type Standpoint } from './decide.ts';
+import { decide, type Outcome, outcomesOf, RECENT_MAX, remember, type Standpoint } from './decide.ts';
 
 const at = (position: number) => position as Position;
 const propose = (id: string, after: number, bytes = 1) => ({ kind: 'append', id, after: at(after), bytes }) as const;
 const empty: Standpoint = { head: START, recent: new Map() };
+/** How things stand after a decision. */
+const after = (from: Standpoint, { head, decided }: ReturnType<typeof decide>): Standpoint => {
+  const recent = new Map(from.recent);
+  remember(recent, decided);
+  return { head, recent };
+};
 
 test('who follows the last record gets the place', () => {
-  const { verdicts, next } = decide({ ...empty, head: at(4) }, [
+  const { verdicts, head } = decide({ ...empty, head: at(4) }, [
     propose('a', 4),
     propose('b', 4),
     propose('c', 5, 7),
@@ -21,7 +27,7 @@ test('who follows the last record gets the place', () => {
     { id: 'c', bytes: 7 },
     { id: 'd', head: 6 },
   ]);
-  assert.equal(next.head, 6);
+  assert.equal(head, 6);
   assert.deepEqual(
     [...outcomesOf(at(5), verdicts)],
     [
@@ -35,8 +41,8 @@ test('who follows the last record gets the place', () => {
 
 test('a proposal that comes again gets the same verdict, also when it would fit now', () => {
   const first = decide(empty, [propose('a', 0), propose('early', 2), propose('b', 1)]);
-  const again = decide(first.next, [propose('early', 2), propose('a', 0)]);
-  assert.equal(again.next.head, 2);
+  const again = decide(after(empty, first), [propose('early', 2), propose('a', 0)]);
+  assert.equal(again.head, 2);
   assert.deepEqual(
     [...outcomesOf(at(3), again.verdicts)],
     [
@@ -56,10 +62,11 @@ test('any proposals, in any groups, with any repeats: one verdict each, and plac
       for (let from = 0, n = 0; from < all.length; n++) {
         const group = all.slice(from, from + (sizes[n % sizes.length] ?? 1));
         from += group.length;
-        const { verdicts, next } = decide(
+        const made = decide(
           standpoint,
           group.map(({ id, after }) => propose(`${id}`, after)),
         );
+        const { verdicts } = made;
         assert.equal(verdicts.length, group.length);
         for (const [id, outcome] of outcomesOf(at(standpoint.head + 1), verdicts)) {
           const known = outcomes.get(id);
@@ -67,7 +74,7 @@ test('any proposals, in any groups, with any repeats: one verdict each, and plac
           else if (outcome.kind === 'appended') places.push(outcome.position);
           outcomes.set(id, outcome);
         }
-        standpoint = next;
+        standpoint = after(standpoint, made);
       }
       assert.deepEqual(
         places,
@@ -81,10 +88,13 @@ test('any proposals, in any groups, with any repeats: one verdict each, and plac
 test('what is remembered is bounded, the oldest goes first', () => {
   let standpoint = empty;
   for (let n = 0; n < RECENT_MAX + 10; n += 10)
-    standpoint = decide(
+    standpoint = after(
       standpoint,
-      Array.from({ length: 10 }, (_, i) => propose(`${n + i}`, n + i)),
-    ).next;
+      decide(
+        standpoint,
+        Array.from({ length: 10 }, (_, i) => propose(`${n + i}`, n + i)),
+      ),
+    );
   assert.equal(standpoint.recent.size, RECENT_MAX);
   assert.equal(standpoint.recent.has('9'), false);
   assert.equal(standpoint.recent.has('10'), true);

@@ -20,30 +20,29 @@ export const RECENT_MAX = 2000;
 /**
  * Decides about proposals, in their order: a record is accepted when it is to follow the last one.
  *
- * @returns a verdict for each, and how things stand after them
+ * @returns a verdict for each, the head after them, and what is to be remembered
  */
 export function decide(
   from: Standpoint,
   proposals: readonly Extract<Proposal, { readonly kind: 'append' }>[],
-): { readonly verdicts: readonly Verdict[]; readonly next: Standpoint } {
+): { readonly verdicts: readonly Verdict[]; readonly head: Position; readonly decided: ReadonlyMap<string, Outcome> } {
   const verdicts: Verdict[] = [];
-  const recent = new Map(from.recent);
+  const decided = new Map<string, Outcome>();
   let head = from.head;
   for (const { id, after, bytes } of proposals) {
-    const known = recent.get(id);
+    const known = decided.get(id) ?? from.recent.get(id);
     if (known?.kind === 'appended') verdicts.push({ id, position: known.position });
     else if (known !== undefined) verdicts.push({ id, head: known.head });
     else if (after === head) {
       head = (head + 1) as Position;
       verdicts.push({ id, bytes });
-      recent.set(id, { kind: 'appended', position: head });
+      decided.set(id, { kind: 'appended', position: head });
     } else {
       verdicts.push({ id, head });
-      recent.set(id, { kind: 'head-moved', head });
+      decided.set(id, { kind: 'head-moved', head });
     }
   }
-  forgetOldest(recent);
-  return { verdicts, next: { head, recent } };
+  return { verdicts, head, decided };
 }
 
 /** What the verdicts of a batch mean, in their order. */
@@ -57,7 +56,9 @@ export function* outcomesOf(first: Position, verdicts: readonly Verdict[]): Iter
     else yield [verdict.id, { kind: 'head-moved', head: verdict.head }];
 }
 
-export function forgetOldest(recent: Map<string, Outcome>): void {
+/** Adds what has been decided to what is remembered, which is bounded: the oldest goes. */
+export function remember(recent: Map<string, Outcome>, decided: Iterable<readonly [string, Outcome]>): void {
+  for (const [id, outcome] of decided) recent.set(id, outcome);
   for (const id of recent.keys()) {
     if (recent.size <= RECENT_MAX) return;
     recent.delete(id);

@@ -3,11 +3,21 @@ import type { Position } from '../../tree/index.ts';
 import { type ChangeLog, TrimmedError } from '../change-log.ts';
 import { LogClosedError, LogRefusedError } from '../errors.ts';
 import { Wakeup } from '../wakeup.ts';
-import { before, type ChainEntry, type ChainState, isBefore, isChainEntry, placeOf, recordsOf } from './chain.ts';
+import { Acknowledgements } from './acknowledgements.ts';
+import {
+  after,
+  before,
+  type ChainEntry,
+  type ChainState,
+  isBefore,
+  isChainEntry,
+  placeOf,
+  recordsOf,
+} from './chain.ts';
 import type { Copy } from './copy.ts';
-import { forgetOldest, type Outcome, outcomesOf, type Standpoint } from './decide.ts';
+import { type Outcome, outcomesOf, remember, type Standpoint } from './decide.ts';
 import { type Entry, type KnownNode, unpack } from './entries.ts';
-import type { Link, Message, Sending } from './link.ts';
+import type { Link, Message } from './link.ts';
 
 export interface FollowerParts {
   readonly copy: Copy;
@@ -24,7 +34,7 @@ export interface FollowerParts {
   onSkip(to: Position): Promise<void>;
   /** Somebody has said which nodes there are. */
   onStanding(nodes: readonly KnownNode[]): void;
-  /** What has become of a proposal; it is stored. */
+  /** What has become of a proposal, in the order of the log: the broker has it on its disk. May be said twice. */
   onOutcome(id: string, outcome: Outcome): void;
   /** Records came from another node, without the verdicts on them. */
   onCaughtUp(): void;
@@ -33,8 +43,11 @@ export interface FollowerParts {
 interface Held {
   readonly entry: Entry;
   readonly body: Buffer;
-  readonly acknowledgement: Sending;
+  /** To be told that it is stored. */
+  readonly acknowledge: () => void;
   readonly sinceMs: number;
+  /** It came where it belongs; what it says of proposals has been told. */
+  readonly inOrder: boolean;
 }
 
 /** Messages that a broker sends before it has heard that they are stored. */
@@ -42,16 +55,21 @@ const PREFETCH = '32';
 /** After its messages could not be applied, a node does not ask for them again at once. */
 const PAUSE_MS = { failed: 1000, contrary: 10_000 };
 
-/** Reads this node's queue: stores what is next in the copy, tells those who wait for it, and only then the broker. */
+/**
+ * Reads this node's queue: tells proposers what has become of their proposals, since the broker has that on its disk; stores what is
+ * next in the copy, and tells those who wait for that; and only then the broker.
+ */
 export class Follower {
   readonly #parts: FollowerParts;
   readonly #closing: AbortSignal;
   readonly #changed = new Wakeup();
   #link: Link | undefined;
+  #acknowledgements: Acknowledgements | undefined;
   #held: Held[] = [];
+  #heard: ChainState;
   #working: Promise<void> = Promise.resolve();
   #isWorking = false;
-  #recent = new Map<string, Outcome>();
+  readonly #recent = new Map<string, Outcome>();
   readonly #waiting = new Map<string, { resolve: () => void; reject: (error: Error) => void }>();
   /** The queue goes on before what others still have: all of it is passed over until somebody says where the log stands. */
   #isPassingOver = false;
@@ -62,6 +80,7 @@ export class Follower {
   constructor(parts: FollowerParts, closing: AbortSignal) {
     this.#parts = parts;
     this.#closing = closing;
+    this.#heard = parts.copy.state;
     closing.addEventListener('abort', () => {
       clearTimeout(this.#heldAlarm);
       this.#changed.wake();
@@ -71,6 +90,11 @@ export class Follower {
   /** Where the log stands as far as it is stored here. */
   get state(): ChainState {
     return this.#parts.copy.state;
+  }
+
+  /** Where the log stands as far as it has come here in its order: stored, or about to be. */
+  get heard(): ChainState {
+    return isBefore(this.#heard, this.state) ? this.state : this.#heard;
   }
 
   get trouble(): Error | undefined {
@@ -84,19 +108,20 @@ export class Follower {
   /** How long to wait before reading on a new connection. */
   pauseMs = 0;
 
-  /** How things stand for who decides next. */
-  get standpoint(): Standpoint {
+  /** How things stand for who decides next, who may change what he is given. */
+  get standpoint(): Standpoint & { readonly recent: Map<string, Outcome> } {
     return { head: this.state.head, recent: new Map(this.#recent) };
   }
 
   /** Begins to read on a new connection. What was not acknowledged on the last one comes again. */
   async prepare(link: Link): Promise<void> {
     this.#link = link;
-    this.#held = [];
+    this.#acknowledgements = new Acknowledgements(link);
     link.whenEnded((why) => {
       if (this.#link !== link) return;
       this.#link = undefined;
-      this.#held = [];
+      // Somebody has been told of these, and the broker may be gone for good.
+      this.#held = this.#held.filter(({ inOrder }) => inOrder);
       for (const { reject } of this.#waiting.values()) reject(why);
       this.#waiting.clear();
     });
@@ -129,21 +154,50 @@ export class Follower {
     return true;
   }
 
+  /** Resolves when all that has come in order is stored. @throws UnavailableError  it takes too long */
+  async stored(waitMs: number): Promise<void> {
+    if (!(await this.reached(this.heard, waitMs)))
+      throw new UnavailableError('log-failed', 'this node does not get its copy of the log onto its disk');
+  }
+
+  /** Tells the broker of all that is stored. */
+  async acknowledged(): Promise<void> {
+    await this.#acknowledgements?.send();
+  }
+
   closed(): Promise<void> {
     return this.#working;
   }
 
   #take({ headers, body: bytes }: Message): void {
-    const acknowledgement: Sending = ['ACK', { id: headers.ack! }];
+    const to = this.#acknowledgements;
+    const acknowledge = () => to?.add(['ACK', { id: headers.ack! }], bytes.length);
     try {
       const { what, body } = unpack<Entry>(bytes);
       if (what.kind === 'standing') this.#parts.onStanding(what.nodes);
-      this.#held.push({ entry: what, body, acknowledgement, sinceMs: performance.now() });
+      const inOrder = this.#isInOrder(what);
+      this.#held.push({ entry: what, body, acknowledge, sinceMs: performance.now(), inOrder });
     } catch (error) {
       this.#parts.logger.warn('log-message-unreadable', { reason: messageOf(error) });
-      this.#link?.send(acknowledgement);
+      acknowledge();
     }
     this.#work();
+  }
+
+  /**
+   * Tells what an entry says of proposals, when it has come where it belongs. A broker gives out what a transaction has brought when it is
+   * on its disk, and it is in this queue until it is stored here: nothing can undo it any more.
+   */
+  #isInOrder(entry: Entry): boolean {
+    const { heard } = this;
+    // A log that goes on elsewhere does so when the snapshot is here.
+    if (this.#isPassingOver || !isChainEntry(entry) || entry.kind === 'skip' || entry.kind === 'standing') return false;
+    const from = before(entry);
+    if (from.epoch !== heard.epoch || from.head !== heard.head) return false;
+    this.#heard = after(entry);
+    if (entry.kind === 'batch')
+      for (const [id, outcome] of outcomesOf(entry.first, entry.verdicts)) this.#parts.onOutcome(id, outcome);
+    return true;
   }
 
   #work(): void {
@@ -166,13 +220,12 @@ export class Follower {
     // Several messages are there at once when one has come; they share a sync.
     await Promise.resolve();
     while (this.#held.length > 0 && !this.#closing.aborted) {
-      const link = this.#link;
       const done = await this.#pass();
       if (done.length > 0) {
         this.pauseMs = 0;
         const gone = new Set(done);
         this.#held = this.#held.filter((each) => !gone.has(each));
-        if (link !== undefined && link === this.#link) link.send(...done.map(({ acknowledgement }) => acknowledgement));
+        for (const { acknowledge } of done) acknowledge();
         this.#changed.wake();
         continue;
       }
@@ -245,11 +298,8 @@ export class Follower {
     }
     await this.#parts.copy.store(bodies);
     await Promise.all(notes);
-    for (const [id, outcome] of outcomes) {
-      this.#recent.set(id, outcome);
-      this.#parts.onOutcome(id, outcome);
-    }
-    forgetOldest(this.#recent);
+    remember(this.#recent, outcomes);
+    for (const [id, outcome] of outcomes) this.#parts.onOutcome(id, outcome);
     if (done.length > 0 && !isHolding) this.#trouble = undefined;
     for (const id of passed) {
       this.#waiting.get(id)?.resolve();

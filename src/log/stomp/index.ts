@@ -2,7 +2,14 @@ import { rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import { type Logger, messageOf, silentLogger, UnavailableError, UncertainError } from '../../base/index.ts';
+import {
+  type Logger,
+  messageOf,
+  silentLogger,
+  systemClock,
+  UnavailableError,
+  UncertainError,
+} from '../../base/index.ts';
 import type { ContentHash, Position } from '../../tree/index.ts';
 import type {
   Appended,
@@ -91,6 +98,8 @@ const PROMISES: LogPromises = {
 };
 /** Folder within the copy's, for blobs on their way from other nodes. */
 const FETCHING = 'fetching';
+/** How long a node that closes waits for the broker to hear what it has stored. */
+const GOODBYE_MS = 300;
 const PRESENCE_MS = { beats: 2, most: 5000 };
 
 /**
@@ -185,7 +194,8 @@ class StompLog implements ChangeLog {
       },
       signal,
     );
-    this.#proposer = new Proposer(names.proposals, signal);
+    const decider: Sequencer['take'] = (proposal, body) => this.#sequencer.take(proposal, body);
+    this.#proposer = new Proposer(names.proposals, decider, signal);
     this.#sequencer = new Sequencer({
       names,
       follower: this.#follower,
@@ -193,6 +203,7 @@ class StompLog implements ChangeLog {
       timeoutMs: answerWaitMs,
       patienceMs: graceMs / 4,
       nodes: () => this.#presence.nodes,
+      onRole: () => this.#proposer.sendAgain(),
     });
     const { offer, secret } = exchange;
     if (offer !== undefined) {
@@ -264,6 +275,8 @@ class StompLog implements ChangeLog {
     if (target <= (await this.#copy.log.trimmed())) return;
     if (!(await this.#bodies.fetchSnapshot(target)))
       throw new UnavailableError('log-unreachable', `the node that has the snapshot at ${target} cannot be reached`);
+    // What was acknowledged lately may not be in the copy yet.
+    await this.#follower.stored(this.#answerWaitMs);
     const id = crypto.randomUUID();
     if (target <= this.#copy.state.head) return this.#say({ kind: 'trim', id, at: target });
     await this.#until(id, (calls) => this.#proposer.ask(calls, { kind: 'skip', id, to: target }));
@@ -337,6 +350,9 @@ class StompLog implements ChangeLog {
 
   async #close(): Promise<void> {
     await this.#presence.close();
+    // What was acknowledged is to be in the copy, too, where there is the time for it.
+    await this.#follower.stored(this.#answerWaitMs).catch(() => {});
+    await Promise.race([this.#follower.acknowledged(), systemClock.sleep(GOODBYE_MS)]);
     this.#closing.abort();
     this.#changed.wake();
     await Promise.all([this.#calls.closed(), this.#reading.closed(), this.#deciding.closed(), this.#follower.closed()]);

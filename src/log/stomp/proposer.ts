@@ -6,18 +6,24 @@ import type { Outcome } from './decide.ts';
 import { type Proposal, pack } from './entries.ts';
 import type { Link, Sending } from './link.ts';
 
+/** Whoever decides, when it is this node. @returns whether it is */
+type Decider = (proposal: Append, body: Buffer) => boolean;
+type Append = Extract<Proposal, { readonly kind: 'append' }>;
+
 interface Pending {
-  readonly message: Buffer;
+  readonly proposal: Append;
+  readonly body: Buffer;
   resolve(outcome: Outcome): void;
   reject(error: Error): void;
 }
 
 /**
- * This node's proposals that nobody has decided yet. Each has an id, and is sent again on a new connection until its verdict is
- * read: whichever comes first is decided, and the other gets the same verdict.
+ * This node's proposals that nobody has decided yet. Each has an id, and is sent again on a new connection, and when this node begins
+ * or ceases to decide, until its verdict is read: whichever comes first is decided, and the other gets the same verdict.
  */
 export class Proposer {
   readonly #queue: string;
+  readonly #decider: Decider;
   readonly #closing: AbortSignal;
   readonly #pending = new Map<string, Pending>();
   /** Those whose callers have been told that it is not known. */
@@ -25,8 +31,9 @@ export class Proposer {
   readonly #changed = new Wakeup();
   #link: Link | undefined;
 
-  constructor(queue: string, closing: AbortSignal) {
+  constructor(queue: string, decider: Decider, closing: AbortSignal) {
     this.#queue = queue;
+    this.#decider = decider;
     this.#closing = closing;
     closing.addEventListener('abort', () => {
       for (const { reject } of this.#pending.values())
@@ -45,7 +52,7 @@ export class Proposer {
     this.sendAgain();
   }
 
-  /** For when verdicts may have passed unread. */
+  /** For when proposals may have been lost, or verdicts have passed unread. */
   sendAgain(): void {
     for (const [id, pending] of this.#pending) this.#send(id, pending);
   }
@@ -62,9 +69,10 @@ export class Proposer {
         this.#abandoned.add(id);
         reject(new UncertainError(`the log has not answered within ${waitMs / 1000} s`));
       }, waitMs);
-      const message = pack({ kind: 'append', id, after, bytes: body.length }, body);
       const pending: Pending = {
-        message,
+        proposal: { kind: 'append', id, after, bytes: body.length },
+        // The caller may use his bytes again.
+        body: Buffer.from(body),
         resolve: (outcome) => {
           clearTimeout(timer);
           resolve(outcome);
@@ -103,9 +111,11 @@ export class Proposer {
   }
 
   #send(id: string, pending: Pending): void {
+    const { proposal, body } = pending;
+    if (this.#decider(proposal, body)) return;
     const link = this.#link;
     if (link === undefined) return;
-    link.confirm(propose(this.#queue, pending.message)).catch((error: Error) => {
+    link.confirm(propose(this.#queue, pack(proposal, body))).catch((error: Error) => {
       // Another connection may bring it there; what the broker itself refuses, it has not taken.
       if (!link.open || !this.#pending.has(id)) return;
       this.#forget(id);

@@ -1,8 +1,8 @@
 import { type Logger, messageOf, systemClock, UnavailableError } from '../../base/index.ts';
-import { START } from '../../tree/index.ts';
+import { type Position, START } from '../../tree/index.ts';
 import { Wakeup } from '../wakeup.ts';
 import { type ChainState, isBefore } from './chain.ts';
-import { decide, type Standpoint } from './decide.ts';
+import { decide, type Outcome, remember } from './decide.ts';
 import { type Entry, type KnownNode, type Proposal, pack, type Standing, unpack } from './entries.ts';
 import type { Follower } from './follower.ts';
 import type { Link, Message, Sending } from './link.ts';
@@ -17,6 +17,8 @@ export interface SequencerParts {
   /** How long the role is kept from others while this node's queues do not tell what it needs for it, in milliseconds. */
   readonly patienceMs: number;
   nodes(): readonly KnownNode[];
+  /** From now on this node decides, or no longer: what it has proposed may never be decided where it is. */
+  onRole(): void;
 }
 
 /** What one transaction decides at most; a longer proposal comes alone. */
@@ -28,19 +30,32 @@ const KEPT_MS = 7 * 24 * 3600 * 1000;
 interface Waiting {
   readonly proposal: Proposal;
   readonly body: Buffer;
-  readonly acknowledgement: Sending;
+  /** Absent: it did not come through the broker. */
+  readonly acknowledgement?: Sending;
+}
+
+/** What a node has that decides, from when it takes over. */
+interface Reign {
+  readonly link: Link;
+  readonly epoch: number;
+  /** Acknowledgements of what the queue `standing` holds, for the next transaction that adds to it. */
+  readonly old: Sending[];
+  readonly recent: Map<string, Outcome>;
+  head: Position;
 }
 
 /**
  * One node decides which proposals become records: the only consumer of their queue. All that it does goes through the one
  * connection that made it so, in transactions that take proposals and give verdicts; a connection that ends takes the role with it,
- * and nothing of it can happen after the next one has got its first proposal.
+ * and nothing of it can happen after the next one has got its first proposal. So what this node proposes itself need not be
+ * brought to it by the broker: a verdict on it is as good as any other.
  */
 export class Sequencer {
   readonly #parts: SequencerParts;
   /** Milliseconds that this node leaves the role to others, since it could not take it over. */
   pauseMs = 0;
   #trouble: { readonly error: UnavailableError; readonly at: ChainState } | undefined;
+  #own: ((proposal: Waiting) => void) | undefined;
 
   constructor(parts: SequencerParts) {
     this.#parts = parts;
@@ -50,6 +65,12 @@ export class Sequencer {
   get trouble(): UnavailableError | undefined {
     const { epoch, head } = this.#parts.follower.state;
     return this.#trouble?.at.epoch === epoch && this.#trouble.at.head === head ? this.#trouble.error : undefined;
+  }
+
+  /** @returns whether this node decides, and has taken a proposal of its own. Its verdict comes as any other, unless the role is lost */
+  take(proposal: Extract<Proposal, { readonly kind: 'append' }>, body: Buffer): boolean {
+    this.#own?.({ proposal, body });
+    return this.#own !== undefined;
   }
 
   /** Waits for the role on a new connection, and has it until that ends. */
@@ -94,7 +115,7 @@ export class Sequencer {
     const base = await this.#base(link, old);
     const epoch = base.epoch + 1;
     const id = crypto.randomUUID();
-    const come = this.#own(id);
+    const come = this.#come(id);
     come.catch(() => {});
     await link.transaction(
       publish(names.topic, pack({ kind: 'marker', epoch, head: base.head, id })),
@@ -106,28 +127,36 @@ export class Sequencer {
       throw new UnavailableError('log-failed', 'somebody else has taken over');
     this.pauseMs = 0;
     logger.info('log-role-taken', { epoch, head: base.head });
-    let at: Standpoint = follower.standpoint;
-    while (link.open) {
-      if (queue.length === 0) {
-        await more.wait();
-        continue;
-      }
-      at = await this.#decide(link, epoch, at, takeGroup(queue), old);
-    }
+    this.#begin(link, queue, more);
+    const reign: Reign = { link, epoch, old, ...follower.standpoint };
+    while (link.open)
+      if (queue.length === 0) await more.wait();
+      else if (follower.heard.epoch > epoch) throw new UnavailableError('log-failed', 'somebody else has taken over');
+      else await this.#decide(reign, takeGroup(queue));
+  }
+
+  /** What this node proposes is taken from now on, and no longer when the role is lost. */
+  #begin(link: Link, queue: Waiting[], more: Wakeup): void {
+    const own = (proposal: Waiting) => {
+      queue.push(proposal);
+      more.wake();
+    };
+    this.#own = own;
+    link.whenEnded(() => {
+      if (this.#own !== own) return;
+      this.#own = undefined;
+      this.#parts.onRole();
+    });
+    if (link.open) this.#parts.onRole();
   }
 
   /** One transaction. */
-  async #decide(
-    link: Link,
-    epoch: number,
-    at: Standpoint,
-    group: readonly Waiting[],
-    old: Sending[],
-  ): Promise<Standpoint> {
+  async #decide(reign: Reign, group: readonly Waiting[]): Promise<void> {
     const { names } = this.#parts;
+    const { link, epoch, old } = reign;
     const appends = group.flatMap(({ proposal, body }) => (proposal.kind === 'append' ? [{ proposal, body }] : []));
-    const { verdicts, next } = decide(
-      at,
+    const { verdicts, decided, ...after } = decide(
+      reign,
       appends.map(({ proposal }) => proposal),
     );
     const sends: Sending[] = [];
@@ -136,11 +165,11 @@ export class Sequencer {
       const bodies: Buffer[] = [];
       // Of a proposal that came twice, one.
       for (const { proposal, body } of appends) if (accepted.delete(proposal.id)) bodies.push(body);
-      const first = (at.head + 1) as Standpoint['head'];
+      const first = (reign.head + 1) as Position;
       sends.push(publish(names.topic, pack({ kind: 'batch', epoch, first, verdicts }, ...bodies)));
     }
     const nodes = this.#parts.nodes();
-    let { head } = next;
+    let { head } = after;
     for (const { proposal } of group) {
       if (proposal.kind === 'append') continue;
       const { id } = proposal;
@@ -151,9 +180,14 @@ export class Sequencer {
       if (entry.kind === 'skip') head = entry.to;
       sends.push(publish(names.topic, pack(entry)));
     }
-    if (head !== at.head) sends.push(sendTo(names.standing, pack({ kind: 'standing', epoch, head })), ...old.splice(0));
-    await link.transaction(...group.map(({ acknowledgement }) => acknowledgement), ...sends);
-    return { ...next, head };
+    if (head !== reign.head)
+      sends.push(sendTo(names.standing, pack({ kind: 'standing', epoch, head })), ...old.splice(0));
+    await link.transaction(
+      ...group.flatMap(({ acknowledgement }) => (acknowledgement === undefined ? [] : [acknowledgement])),
+      ...sends,
+    );
+    reign.head = head;
+    remember(reign.recent, decided);
   }
 
   /**
@@ -196,7 +230,7 @@ export class Sequencer {
     return follower.state;
   }
 
-  #own(id: string): Promise<void> {
+  #come(id: string): Promise<void> {
     const { follower, timeoutMs } = this.#parts;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
