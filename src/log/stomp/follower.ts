@@ -34,8 +34,11 @@ export interface FollowerParts {
   onSkip(to: Position): Promise<void>;
   /** Somebody has said which nodes there are. */
   onStanding(nodes: readonly KnownNode[]): void;
-  /** What has become of a proposal, in the order of the log: the broker has it on its disk. May be said twice. */
-  onOutcome(id: string, outcome: Outcome): void;
+  /**
+   * What has become of a proposal, in the order of the log: the broker has it on its disk. May be said twice.
+   * @returns whether somebody here has waited for that
+   */
+  onOutcome(id: string, outcome: Outcome): boolean;
   /** Records came from another node, without the verdicts on them. */
   onCaughtUp(): void;
 }
@@ -50,8 +53,13 @@ interface Held {
   readonly inOrder: boolean;
 }
 
+/** What an entry was when it came. */
+type Coming = 'in-order' | 'answered' | 'other';
+
 /** Messages that a broker sends before it has heard that they are stored. */
-const PREFETCH = '32';
+const PREFETCH = '64';
+/** Where all who wait for records have been told, the copy takes several of them with one sync: so many, or after so many milliseconds. */
+const TOGETHER = { most: 16, bytes: 256 * 1024, ms: 10 };
 /** After its messages could not be applied, a node does not ask for them again at once. */
 const PAUSE_MS = { failed: 1000, contrary: 10_000 };
 
@@ -76,6 +84,7 @@ export class Follower {
   /** Why nothing that follows can be applied. */
   #trouble: Error | undefined;
   #heldAlarm: NodeJS.Timeout | undefined;
+  #unhurried: { timer: NodeJS.Timeout; bytes: number; count: number } | undefined;
 
   constructor(parts: FollowerParts, closing: AbortSignal) {
     this.#parts = parts;
@@ -156,6 +165,7 @@ export class Follower {
 
   /** Resolves when all that has come in order is stored. @throws UnavailableError  it takes too long */
   async stored(waitMs: number): Promise<void> {
+    this.#work();
     if (!(await this.reached(this.heard, waitMs)))
       throw new UnavailableError('log-failed', 'this node does not get its copy of the log onto its disk');
   }
@@ -175,32 +185,47 @@ export class Follower {
     try {
       const { what, body } = unpack<Entry>(bytes);
       if (what.kind === 'standing') this.#parts.onStanding(what.nodes);
-      const inOrder = this.#isInOrder(what);
-      this.#held.push({ entry: what, body, acknowledge, sinceMs: performance.now(), inOrder });
+      const coming = this.#hear(what);
+      this.#held.push({ entry: what, body, acknowledge, sinceMs: performance.now(), inOrder: coming !== 'other' });
+      if (coming === 'answered') this.#workSoon(bytes.length);
+      else this.#work();
     } catch (error) {
       this.#parts.logger.warn('log-message-unreadable', { reason: messageOf(error) });
       acknowledge();
     }
-    this.#work();
   }
 
   /**
    * Tells what an entry says of proposals, when it has come where it belongs. A broker gives out what a transaction has brought when it is
    * on its disk, and it is in this queue until it is stored here: nothing can undo it any more.
    */
-  #isInOrder(entry: Entry): boolean {
+  #hear(entry: Entry): Coming {
     const { heard } = this;
     // A log that goes on elsewhere does so when the snapshot is here.
-    if (this.#isPassingOver || !isChainEntry(entry) || entry.kind === 'skip' || entry.kind === 'standing') return false;
+    if (this.#isPassingOver || !isChainEntry(entry) || entry.kind === 'skip' || entry.kind === 'standing')
+      return 'other';
     const from = before(entry);
-    if (from.epoch !== heard.epoch || from.head !== heard.head) return false;
+    if (from.epoch !== heard.epoch || from.head !== heard.head) return 'other';
     this.#heard = after(entry);
-    if (entry.kind === 'batch')
-      for (const [id, outcome] of outcomesOf(entry.first, entry.verdicts)) this.#parts.onOutcome(id, outcome);
-    return true;
+    if (entry.kind !== 'batch') return 'in-order';
+    const isOurs = [...outcomesOf(entry.first, entry.verdicts)].map(([id, outcome]) =>
+      this.#parts.onOutcome(id, outcome),
+    );
+    // What others have proposed somebody here may wait to read.
+    return isOurs.every(Boolean) ? 'answered' : 'in-order';
+  }
+
+  /** For what nobody waits for any more. */
+  #workSoon(bytes: number): void {
+    this.#unhurried ??= { timer: setTimeout(() => this.#work(), TOGETHER.ms), bytes: 0, count: 0 };
+    this.#unhurried.bytes += bytes;
+    this.#unhurried.count++;
+    if (this.#unhurried.bytes >= TOGETHER.bytes || this.#unhurried.count >= TOGETHER.most) this.#work();
   }
 
   #work(): void {
+    clearTimeout(this.#unhurried?.timer);
+    this.#unhurried = undefined;
     if (this.#isWorking || this.#closing.aborted) return;
     this.#isWorking = true;
     this.#working = this.#apply()
@@ -217,8 +242,8 @@ export class Follower {
   }
 
   async #apply(): Promise<void> {
-    // Several messages are there at once when one has come; they share a sync.
-    await Promise.resolve();
+    // Several messages are there at once when one has come; they share a sync. Who was told of one may go on first.
+    await new Promise(setImmediate);
     while (this.#held.length > 0 && !this.#closing.aborted) {
       const done = await this.#pass();
       if (done.length > 0) {

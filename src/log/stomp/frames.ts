@@ -102,7 +102,7 @@ function endOfHead(bytes: Buffer, from: number): number {
 function headOf(text: string): Omit<Frame, 'body'> {
   const [command = '', ...lines] = text.split(/\r?\n/);
   const headers: Record<string, string> = Object.create(null);
-  const plain = command === 'CONNECTED' ? (each: string) => each : unescapeText;
+  const plain = command === 'CONNECTED' || !text.includes('\\') ? (each: string) => each : unescapeText;
   for (const line of lines) {
     const colon = line.indexOf(':');
     if (colon < 0) continue;

@@ -43,7 +43,8 @@ import type { Link } from './link.ts';
 import { DEFAULT_TOPIC, type Names, namesOf } from './names.ts';
 import { Presence } from './presence.ts';
 import { Proposer } from './proposer.ts';
-import { publish, Sequencer } from './sequencer.ts';
+import { publish } from './sendings.ts';
+import { Sequencer } from './sequencer.ts';
 import { parseStompUrl } from './url.ts';
 
 export { DEFAULT_TOPIC } from './names.ts';
@@ -401,13 +402,19 @@ class StompLog implements ChangeLog {
     }
   }
 
+  get #isReady(): boolean {
+    return this.#ready?.open === true && this.#calls.link !== undefined;
+  }
+
   /** Waits a little until the copy is known to be complete. @throws UnavailableError  why it is not */
   async #whenReady(): Promise<void> {
+    this.#checkOpen();
+    if (this.#isReady) return;
     const { connectionWaitMs = 2000 } = this.#options;
     const deadline = AbortSignal.timeout(connectionWaitMs);
     for (;;) {
       this.#checkOpen();
-      if (this.#ready?.open && this.#calls.link !== undefined) return;
+      if (this.#isReady) return;
       const refusal = this.#calls.refusal ?? this.#follower.trouble;
       if (refusal instanceof LogRefusedError) throw refusal;
       if (deadline.aborted) throw this.#whyNotReady();

@@ -4,7 +4,8 @@ import { LogClosedError } from '../errors.ts';
 import { Wakeup } from '../wakeup.ts';
 import type { Outcome } from './decide.ts';
 import { type Proposal, pack } from './entries.ts';
-import type { Link, Sending } from './link.ts';
+import type { Link } from './link.ts';
+import { propose } from './sendings.ts';
 
 /** Whoever decides, when it is this node. @returns whether it is */
 type Decider = (proposal: Append, body: Buffer) => boolean;
@@ -92,11 +93,13 @@ export class Proposer {
     await link.confirm(propose(this.#queue, pack(proposal)));
   }
 
-  decided(id: string, outcome: Outcome): void {
+  /** @returns whether it was one of these */
+  decided(id: string, outcome: Outcome): boolean {
     const pending = this.#pending.get(id);
-    if (pending === undefined) return;
+    if (pending === undefined) return false;
     this.#forget(id);
     pending.resolve(outcome);
+    return true;
   }
 
   /** Resolves when every proposal has been decided whose caller does not know what became of it. @throws UnavailableError */
@@ -127,9 +130,4 @@ export class Proposer {
     this.#pending.delete(id);
     if (this.#abandoned.delete(id)) this.#changed.wake();
   }
-}
-
-/** The broker need not keep it: it is sent again when the broker has been lost. So an append waits for one sync there, not for two. */
-function propose(destination: string, body: Uint8Array): Sending {
-  return ['SEND', { destination, persistent: 'false' }, body];
 }

@@ -3,10 +3,12 @@ import { type Position, START } from '../../tree/index.ts';
 import { Wakeup } from '../wakeup.ts';
 import { type ChainState, isBefore } from './chain.ts';
 import { decide, type Outcome, remember } from './decide.ts';
-import { type Entry, type KnownNode, type Proposal, pack, type Standing, unpack } from './entries.ts';
+import { type Entry, type KnownNode, type Proposal, pack, unpack } from './entries.ts';
 import type { Follower } from './follower.ts';
 import type { Link, Message, Sending } from './link.ts';
 import type { Names } from './names.ts';
+import { publish } from './sendings.ts';
+import { StandingQueue } from './standing.ts';
 
 export interface SequencerParts {
   readonly names: Names;
@@ -24,8 +26,6 @@ export interface SequencerParts {
 /** What one transaction decides at most; a longer proposal comes alone. */
 const GROUP = { proposals: 200, bytes: 2 * 1024 * 1024 };
 const EXCLUSIVE = { ack: 'client-individual', 'activemq.exclusive': 'true', 'activemq.prefetchSize': '200' };
-/** How long a node may be away and find in its queue what it missed; after that it takes it from the others. */
-const KEPT_MS = 7 * 24 * 3600 * 1000;
 
 interface Waiting {
   readonly proposal: Proposal;
@@ -37,9 +37,11 @@ interface Waiting {
 /** What a node has that decides, from when it takes over. */
 interface Reign {
   readonly link: Link;
+  /** Proposals to be decided, and what wakes when there are more. */
+  readonly queue: Waiting[];
+  readonly more: Wakeup;
   readonly epoch: number;
-  /** Acknowledgements of what the queue `standing` holds, for the next transaction that adds to it. */
-  readonly old: Sending[];
+  readonly standing: StandingQueue;
   readonly recent: Map<string, Outcome>;
   head: Position;
 }
@@ -55,7 +57,7 @@ export class Sequencer {
   /** Milliseconds that this node leaves the role to others, since it could not take it over. */
   pauseMs = 0;
   #trouble: { readonly error: UnavailableError; readonly at: ChainState } | undefined;
-  #own: ((proposal: Waiting) => void) | undefined;
+  #reign: Reign | undefined;
 
   constructor(parts: SequencerParts) {
     this.#parts = parts;
@@ -69,8 +71,9 @@ export class Sequencer {
 
   /** @returns whether this node decides, and has taken a proposal of its own. Its verdict comes as any other, unless the role is lost */
   take(proposal: Extract<Proposal, { readonly kind: 'append' }>, body: Buffer): boolean {
-    this.#own?.({ proposal, body });
-    return this.#own !== undefined;
+    this.#reign?.queue.push({ proposal, body });
+    this.#reign?.more.wake();
+    return this.#reign !== undefined;
   }
 
   /** Waits for the role on a new connection, and has it until that ends. */
@@ -111,64 +114,58 @@ export class Sequencer {
     // Somebody else may be better placed.
     this.pauseMs = 500 + Math.random() * 1000;
     if (!follower.isReading) throw new UnavailableError('log-unreachable', "this node's own queue is not connected");
-    const old: Sending[] = [];
-    const base = await this.#base(link, old);
+    const standing = await StandingQueue.read(link, names.standing);
+    const base = await this.#base(standing);
     const epoch = base.epoch + 1;
     const id = crypto.randomUUID();
     const come = this.#come(id);
     come.catch(() => {});
     await link.transaction(
       publish(names.topic, pack({ kind: 'marker', epoch, head: base.head, id })),
-      sendTo(names.standing, pack({ kind: 'standing', epoch, head: base.head })),
-      ...old.splice(0),
+      ...standing.renew(epoch, base.head),
     );
     await come;
     if (follower.state.epoch !== epoch || follower.state.head !== base.head)
       throw new UnavailableError('log-failed', 'somebody else has taken over');
     this.pauseMs = 0;
     logger.info('log-role-taken', { epoch, head: base.head });
-    this.#begin(link, queue, more);
-    const reign: Reign = { link, epoch, old, ...follower.standpoint };
-    while (link.open)
+    const reign: Reign = { link, queue, more, epoch, standing, ...follower.standpoint };
+    this.#begin(reign);
+    while (link.open) {
+      if (follower.heard.epoch > epoch) throw new UnavailableError('log-failed', 'somebody else has taken over');
       if (queue.length === 0) await more.wait();
-      else if (follower.heard.epoch > epoch) throw new UnavailableError('log-failed', 'somebody else has taken over');
       else await this.#decide(reign, takeGroup(queue));
+    }
   }
 
   /** What this node proposes is taken from now on, and no longer when the role is lost. */
-  #begin(link: Link, queue: Waiting[], more: Wakeup): void {
-    const own = (proposal: Waiting) => {
-      queue.push(proposal);
-      more.wake();
-    };
-    this.#own = own;
-    link.whenEnded(() => {
-      if (this.#own !== own) return;
-      this.#own = undefined;
+  #begin(reign: Reign): void {
+    this.#reign = reign;
+    reign.link.whenEnded(() => {
+      this.#reign = undefined;
       this.#parts.onRole();
     });
-    if (link.open) this.#parts.onRole();
+    if (reign.link.open) this.#parts.onRole();
   }
 
   /** One transaction. */
   async #decide(reign: Reign, group: readonly Waiting[]): Promise<void> {
     const { names } = this.#parts;
-    const { link, epoch, old } = reign;
+    const { link, epoch, standing } = reign;
     const appends = group.flatMap(({ proposal, body }) => (proposal.kind === 'append' ? [{ proposal, body }] : []));
     const { verdicts, decided, ...after } = decide(
       reign,
       appends.map(({ proposal }) => proposal),
     );
-    const sends: Sending[] = [];
+    const entries: Buffer[] = [];
     if (verdicts.length > 0) {
       const accepted = new Set(verdicts.flatMap((verdict) => ('bytes' in verdict ? [verdict.id] : [])));
       const bodies: Buffer[] = [];
       // Of a proposal that came twice, one.
       for (const { proposal, body } of appends) if (accepted.delete(proposal.id)) bodies.push(body);
       const first = (reign.head + 1) as Position;
-      sends.push(publish(names.topic, pack({ kind: 'batch', epoch, first, verdicts }, ...bodies)));
+      entries.push(pack({ kind: 'batch', epoch, first, verdicts }, ...bodies));
     }
-    const nodes = this.#parts.nodes();
     let { head } = after;
     for (const { proposal } of group) {
       if (proposal.kind === 'append') continue;
@@ -176,12 +173,12 @@ export class Sequencer {
       const entry: Entry =
         proposal.kind === 'skip' && proposal.to > head
           ? { kind: 'skip', epoch, head, to: proposal.to, id }
-          : { kind: 'standing', epoch, head, id, nodes };
+          : { kind: 'standing', epoch, head, id, nodes: this.#parts.nodes() };
       if (entry.kind === 'skip') head = entry.to;
-      sends.push(publish(names.topic, pack(entry)));
+      entries.push(pack(entry));
     }
-    if (head !== reign.head)
-      sends.push(sendTo(names.standing, pack({ kind: 'standing', epoch, head })), ...old.splice(0));
+    const sends = entries.map((entry) => publish(names.topic, entry));
+    if (head !== reign.head) sends.push(...standing.renew(epoch, head));
     await link.transaction(
       ...group.flatMap(({ acknowledgement }) => (acknowledgement === undefined ? [] : [acknowledgement])),
       ...sends,
@@ -192,41 +189,25 @@ export class Sequencer {
 
   /**
    * Where the log stands at the broker, once this node has it: what comes next is counted from there.
-   * @param old  filled with the acknowledgements of what the queue holds, now and later
    * @throws UnavailableError  this node does not have all records of the log
    */
-  async #base(link: Link, old: Sending[]): Promise<ChainState> {
-    const { names, follower, patienceMs, logger } = this.#parts;
-    let known: ChainState | undefined;
-    const ends = new Map<string, () => void>();
-    await link.subscribe(names.standing, EXCLUSIVE, ({ headers, body }) => {
-      old.push(['ACK', { id: headers.ack! }]);
-      const { what } = unpack<Standing>(body);
-      if (what.kind === 'end') ends.get(what.id)?.();
-      else if (known === undefined || isBefore(known, what)) known = { epoch: what.epoch, head: what.head };
-    });
-    const id = crypto.randomUUID();
-    const end = new Promise<void>((resolve, reject) => {
-      ends.set(id, resolve);
-      link.whenEnded(reject);
-    });
-    end.catch(() => {});
-    await link.transaction(sendTo(names.standing, pack({ kind: 'end', id })));
-    await end;
-    const told = (): ChainState => known ?? { epoch: 0, head: START };
-    let hasIt = await follower.reached(told(), patienceMs);
-    if (hasIt && (known === undefined || isBefore(known, follower.state))) {
+  async #base(standing: StandingQueue): Promise<ChainState> {
+    const { follower, patienceMs, logger } = this.#parts;
+    const known = (): ChainState => standing.known ?? { epoch: 0, head: START };
+    let hasIt = await follower.reached(known(), patienceMs);
+    if (hasIt && (standing.known === undefined || isBefore(standing.known, follower.state))) {
       // What the last one had not acknowledged comes again, and may come late.
       await systemClock.sleep(patienceMs);
-      hasIt = await follower.reached(told(), patienceMs);
+      hasIt = await follower.reached(known(), patienceMs);
     }
+    const told = known();
     if (!hasIt)
       throw new UnavailableError(
         'log-copy-behind',
-        `the log at the broker ends with record ${told().head}, and this node has it up to ${follower.state.head}: start a node that has the rest`,
+        `the log at the broker ends with record ${told.head}, and this node has it up to ${follower.state.head}: start a node that has the rest`,
       );
-    if (isBefore(told(), follower.state) && follower.state.epoch > 0)
-      logger.warn('log-broker-behind', { broker: told().head, here: follower.state.head });
+    if (isBefore(told, follower.state) && follower.state.epoch > 0)
+      logger.warn('log-broker-behind', { broker: told.head, here: follower.state.head });
     return follower.state;
   }
 
@@ -243,16 +224,6 @@ export class Sequencer {
         .finally(() => clearTimeout(timer));
     });
   }
-}
-
-/** To the queue of each node. What one that has gone for good does not fetch must not fill the broker's store. */
-export function publish(topic: string, body: Uint8Array): Sending {
-  return ['SEND', { destination: topic, persistent: 'true', expires: `${Date.now() + KEPT_MS}` }, body];
-}
-
-/** Kept by the broker until it has been taken. */
-export function sendTo(destination: string, body: Uint8Array): Sending {
-  return ['SEND', { destination, persistent: 'true' }, body];
 }
 
 function takeGroup(queue: Waiting[]): Waiting[] {
