@@ -17,7 +17,7 @@ import { bytesSource } from '../blob-source.ts';
 import type { ChangeLog } from '../change-log.ts';
 import { appendTimes, at, body, fill, persist, range, take, text, texts } from '../contract/testing.ts';
 import { until } from '../contract.ts';
-import { LogRefusedError, openStompLog, type StompLogOptions } from '../index.ts';
+import { LogRefusedError, openEmbeddedLog, openStompLog, type StompLogOptions } from '../index.ts';
 import { namesOf } from './names.ts';
 
 interface Node {
@@ -134,6 +134,24 @@ describe('the log on ActiveMQ', { skip: activeMqMissing }, () => {
     } finally {
       await encrypted.stop();
     }
+  });
+
+  it('what was acknowledged is read on the same node, and found there when it starts again', async () => {
+    const node = await start('a');
+    await persist(() => node.log.head());
+    for (let n = 0; n < 40; n++) {
+      assert.deepEqual(await node.log.append(at(n), body(`${n + 1}`)), { kind: 'appended', position: n + 1 });
+      if (n % 10 === 3) assert.equal(await node.log.head(), n + 1);
+    }
+    assert.equal((await take(node.log, START, 40)).length, 40);
+    assert.deepEqual(await node.log.append(at(40), body('41')), { kind: 'appended', position: 41 });
+    // Stored before it closes: the broker that it goes on with has never had it.
+    await node.close();
+    const copy = await openEmbeddedLog({ folder: folderOf('a') });
+    assert.equal(await copy.head(), 41);
+    await copy.close();
+    const again = await start('a');
+    assert.equal(await persist(() => again.log.head()), 41);
   });
 
   it('new nodes that start at one moment begin one log', async () => {
