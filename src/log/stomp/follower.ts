@@ -92,6 +92,7 @@ export class Follower {
     this.#heard = parts.copy.state;
     closing.addEventListener('abort', () => {
       clearTimeout(this.#heldAlarm);
+      clearTimeout(this.#unhurried?.timer);
       this.#changed.wake();
     });
   }

@@ -193,6 +193,7 @@ export class Sequencer {
    */
   async #base(standing: StandingQueue): Promise<ChainState> {
     const { follower, patienceMs, logger } = this.#parts;
+    await follower.stored(patienceMs);
     const known = (): ChainState => standing.known ?? { epoch: 0, head: START };
     let hasIt = await follower.reached(known(), patienceMs);
     if (hasIt && (standing.known === undefined || isBefore(standing.known, follower.state))) {
