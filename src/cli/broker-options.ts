@@ -1,5 +1,5 @@
 import type { LogLevel } from '../server/index.ts';
-import { type OptionTable, parseBaseUrl, parsePort, parseSwitch, wholeNumber } from './options.ts';
+import { type OptionTable, parsePort, parseSwitch, wholeNumber } from './options.ts';
 import { SERVE_OPTIONS } from './serve-options.ts';
 
 export interface BrokerCommandOptions {
@@ -46,12 +46,12 @@ export const BROKER_OPTIONS: OptionTable = {
     description: 'name of this broker, unique on its store and the same at each start',
     defaultText: 'host name and port',
   },
+  // Read by the command alone: for those below it, the variable names all brokers.
   url: {
     flags: '--url <url>',
     env: 'GRATICULE_BROKER_URL',
     description: 'base URL at which people and other brokers reach this one',
     defaultText: 'http://<host name>:<port>, or https:// with --tls-cert',
-    parse: parseBaseUrl,
   },
   secretFile: {
     flags: '--secret-file <file>',

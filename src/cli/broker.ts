@@ -5,6 +5,7 @@ import { isPostgresUrl, openBroker, openStore } from '../log/index.ts';
 import { type ConsoleUser, consoleAccounts, PASSWORD_VARIABLES, startConsole } from '../server/broker/index.ts';
 import { openDoor, openLogger, urlHost } from '../server/index.ts';
 import type { BrokerCommandOptions } from './broker-options.ts';
+import { parseBaseUrl } from './options.ts';
 import { clusterSecrets } from './secret.ts';
 import { type Closer, stopOnSignals } from './serve/process.ts';
 import { openTls } from './tls.ts';
@@ -15,6 +16,7 @@ const DRAIN_MS = 2_000;
 /** Runs a broker until a signal ends it. */
 export async function broker(given: BrokerCommandOptions): Promise<void> {
   const place = storePlace(given.store);
+  const givenUrl = given.url === undefined ? undefined : ownUrl(given.url);
   const format = given.logFormat ?? (process.stdout.isTTY ? 'text' : 'json');
   let logger = openLogger({ level: given.logLevel, format, node: given.name ?? hostname() });
   const closers: Closer[] = [];
@@ -27,7 +29,7 @@ export async function broker(given: BrokerCommandOptions): Promise<void> {
   stopOnSignals(logger, closers);
   closers.push(() => door.close(DRAIN_MS));
   door.explainStart('the broker is opening its store');
-  const url = given.url ?? `${door.encrypted ? 'https' : 'http'}://${publicHost(given.host)}:${door.port}`;
+  const url = givenUrl ?? `${door.encrypted ? 'https' : 'http'}://${publicHost(given.host)}:${door.port}`;
   logger.info('listening', { port: door.port, url, pid: process.pid });
 
   const store = await openStore({ place, leaseMs: given.leaseSeconds * 1000, clock: systemClock, logger });
@@ -77,6 +79,20 @@ function storePlace(store: string | undefined): string {
       'this is no store: give --store a folder, or postgres://user@host/database',
     );
   return path.resolve(store);
+}
+
+/** @throws UserError */
+function ownUrl(text: string): string {
+  try {
+    return parseBaseUrl(text);
+  } catch (cause) {
+    throw new UserError(
+      400,
+      'bad-url',
+      `--url (GRATICULE_BROKER_URL) is to be the one URL at which this broker is reached, as in http://broker-1:7070, and not ${text}`,
+      { cause },
+    );
+  }
 }
 
 function brokerSecrets(place: string, file: string | undefined) {

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { openWebSocketLog } from '../../src/log/index.ts';
-import { adjacentPorts } from '../free-ports.ts';
+import { adjacentPorts, freePort } from '../free-ports.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { eventually } from '../waiting.ts';
 import { type OpenPage, openPage, pageMissing } from './browser.ts';
@@ -214,6 +214,9 @@ test('the commands do the same, through whichever broker they find', { skip: mis
     assert.equal(code, 1, output);
     assert.match(output, /^graticule: http:.*(?:no broker third|no group|no longer holds)/);
   }
+  const urls = [`http://localhost:${await freePort()}`, brokers[0]!.url].join(',');
+  const named = await run(['broker', 'status'], { GRATICULE_BROKER_URL: urls, GRATICULE_BROKER_PASSWORD: password() });
+  assert.equal(named.code, 0, named.output);
   const wrong = await run(['broker', 'status', '--url', brokers[0]!.url], { GRATICULE_BROKER_PASSWORD: 'wrong' });
   assert.equal(wrong.code, 1);
   assert.match(wrong.output, /does not let admin in: give the password in GRATICULE_BROKER_PASSWORD/);
@@ -233,7 +236,7 @@ test('of many groups and nodes, those that need a look come first, and others ar
       const status = { url: 'http://node:8080', role: 'replica', version: '1', position: 0, digest: 'd'.repeat(64) };
       const state = n === 7 || n === 15 ? 'stopped' : 'in-step';
       const more = { since: new Date().toISOString(), lagSeconds: 0, readOnly: false, reason: 'the disk is full' };
-      await log.announce({ name, state, ...status, ...more } as never);
+      await eventually(() => log.announce({ name, state, ...status, ...more } as never));
     }
     await page.goto(`${brokers[0]!.url}/#`);
     const groups = page.getByRole('table', { name: 'Groups' });
@@ -291,23 +294,18 @@ test('when the broker goes away, the page says so and where to look, and goes on
     .getByLabel('Broker first')
     .getByText(/^active/)
     .waitFor();
+  first.program.process.kill('SIGSTOP');
+  await page.getByText(/has not answered for 5 seconds/).waitFor();
   await first.program.stop('SIGKILL');
   await page.getByText('Nothing new from this broker').waitFor();
   await page.getByText('no answer', { exact: true }).waitFor();
-  const [other] = await Promise.all([
-    page.context().waitForEvent('page'),
-    page
-      .getByRole('alert')
-      .getByRole('link')
-      .click({ modifiers: ['Control'] }),
-  ]);
-  await other
-    .getByLabel(`Group ${GROUP}`)
-    .or(other.getByRole('table', { name: 'Groups' }))
-    .first()
-    .waitFor();
-  assert.equal(new URL(other.url()).origin, second.url);
-  await other.close();
+  const link = page.getByRole('alert').getByRole('link');
+  const context = await browser.newContext({ storageState: await page.context().storageState() });
+  const other = await context.newPage();
+  await other.goto((await link.getAttribute('href'))!);
+  await other.getByLabel(`Group ${GROUP}`).waitFor();
+  assert.equal(other.url(), `${second.url}/#${GROUP}`);
+  await context.close();
   await startBroker('first', Number(new URL(first.url).port));
   // Nobody has to sign in again.
   await page.getByText('This broker is waiting').waitFor();
