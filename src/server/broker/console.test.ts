@@ -1,11 +1,11 @@
 /** The console over HTTP, on brokers that share a real folder, with a client of their log that appends. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
-import { type Facts, silentLogger, systemClock, UserError } from '../../base/index.ts';
+import { type Facts, silentLogger, systemClock } from '../../base/index.ts';
 import {
   type Broker,
   type ChangeLog,
@@ -16,7 +16,6 @@ import {
 } from '../../log/index.ts';
 import { type Change, encodeRecord, type FileOperation, type Position, type TreePath } from '../../tree/index.ts';
 import { type Door, openDoor } from '../index.ts';
-import { consoleAccounts } from './accounts.ts';
 import { type RunningConsole, startConsole } from './console.ts';
 import { lagOf } from './lag.ts';
 import { detailsOf, summaryOf } from './records.ts';
@@ -567,45 +566,5 @@ describe('what can be done', () => {
     );
     assert.equal((await ask(b, 'GET', inGroup())).body.head, 6);
     assert.deepEqual((await ask(a, 'GET', inGroup())).body.active, { name: 'b', url: b.url });
-  });
-});
-
-describe('the passwords', () => {
-  test('are made once, for this user alone, and never said', async () => {
-    const file = path.join(folder, 'new', 'console-password');
-    const viewerFile = path.join(folder, 'new', 'viewer-password');
-    const sources = { admin: { given: '', file }, viewer: { given: undefined, file: viewerFile } };
-    const said: string[] = [];
-    const listening = {
-      ...silentLogger,
-      info: (event: string, facts?: Facts) => said.push(JSON.stringify([event, facts])),
-    };
-    const made = await consoleAccounts(sources, listening);
-    for (const [password, at] of [
-      [made.admin, file],
-      [made.viewer!, viewerFile],
-    ] as const) {
-      assert.equal(readFileSync(at, 'utf8').trim(), password);
-      assert.ok(password.length >= 20);
-      assert.equal(statSync(at).mode & 0o777, 0o600);
-      assert.ok(said.some((line) => line.includes(at)));
-      assert.ok(!said.join().includes(password));
-    }
-    assert.deepEqual(await consoleAccounts(sources, listening), made);
-    assert.deepEqual(await consoleAccounts({ admin: sources.admin }, listening), { admin: made.admin });
-  });
-
-  test('are none that everybody tries first, and two', async () => {
-    const file = path.join(folder, 'weak');
-    writeFileSync(file, 'short\n');
-    const as = (given: string | undefined, viewer?: string) =>
-      consoleAccounts({ admin: { given, file }, ...(viewer && { viewer: { given: viewer, file: '' } }) }, silentLogger);
-    await assert.rejects(as(undefined), UserError);
-    for (const given of ['admin', 'geoserver', 'password1234', 'changeit', 'a'.repeat(7)]) {
-      await assert.rejects(as(given), UserError, given);
-      await assert.rejects(as(PASSWORD, given), UserError, given);
-    }
-    await assert.rejects(as(PASSWORD, PASSWORD), /the same password/);
-    assert.deepEqual(await as(PASSWORD, VIEWER_PASSWORD), accounts);
   });
 });
