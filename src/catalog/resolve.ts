@@ -3,7 +3,7 @@
  * not plain (`topp:roads`). Nothing is stored resolved: an owner may come, go and change its name without its objects
  * being touched.
  */
-import type { CatalogObject, Layer, LayerGroup, Namespace, ObjectKind, Style, Workspace } from './objects.ts';
+import type { CatalogObject, Layer, Namespace, ObjectKind, Style, Workspace } from './objects.ts';
 import { folderOf, inFolder } from './paths.ts';
 import { mergeEntries } from './sorted-list.ts';
 import type { FileEntry, IndexName, Tables } from './tables.ts';
@@ -146,15 +146,6 @@ export function styleByRef(tables: Tables, ref: string): Style | undefined {
 
 export function layerByRef(tables: Tables, ref: string): Layer | undefined {
   return object<Layer>(tables.first('layer.id', ref)) ?? layerByName(tables, ref);
-}
-
-export function layerGroupByRef(tables: Tables, ref: string): LayerGroup | undefined {
-  const byId = object<LayerGroup>(tables.first('layerGroup.id', ref));
-  if (byId !== undefined) return byId;
-  const parts = splitName(ref);
-  const workspace = parts && workspaceByName(tables, parts[0]);
-  if (workspace !== undefined) return object(namedIn(tables, 'layerGroups.workspace', workspace, parts![1]));
-  return object(tables.named('layerGroups.workspace', '', ref)[0]);
 }
 
 /** A layer by `workspace:name`, or by plain name: the default workspace's first, then any. */

@@ -1,4 +1,4 @@
-import { escapeAttribute, escapeText } from '../../xml/index.ts';
+import { escapeAttribute } from '../../xml/index.ts';
 import { attributeText, type Dynamic } from './values.ts';
 
 export type Attributes = Readonly<Record<string, Dynamic<number | string> | boolean | undefined>>;
@@ -11,8 +11,4 @@ export function element(name: string, attributes: Attributes, content = ''): str
     text += ` ${key}="${escapeAttribute(typeof value === 'boolean' ? String(value) : attributeText(value))}"`;
   }
   return content === '' ? `${text}/>` : `${text}>${content}</${name}>`;
-}
-
-export function textElement(name: string, text: string): string {
-  return `<${name}>${escapeText(text)}</${name}>`;
 }
