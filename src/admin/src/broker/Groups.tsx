@@ -49,11 +49,14 @@ function GroupTabs({
   return (
     <Tabs value={group.group} onChange={(name) => name !== null && choose(name)} keepMounted={false}>
       <Tabs.List mb="md" display={groups.length === 1 ? 'none' : undefined}>
-        {groups.map((each) => (
-          <Tabs.Tab key={each.group} value={each.group} rightSection={<Concerns of={concernsOf(each).slice(0, 1)} />}>
-            {each.group}
-          </Tabs.Tab>
-        ))}
+        {groups.map((each) => {
+          const [worst] = concernsOf(each);
+          return (
+            <Tabs.Tab key={each.group} value={each.group} rightSection={worst && <Concerns of={[worst]} />}>
+              {each.group}
+            </Tabs.Tab>
+          );
+        })}
       </Tabs.List>
       <Tabs.Panel value={group.group}>{children(group)}</Tabs.Panel>
     </Tabs>
