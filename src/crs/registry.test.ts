@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { axisSource, findCrs, scaleDenominator } from './index.ts';
+import { findCrs, scaleDenominator } from './index.ts';
+import { axisSource } from './proj-db.ts';
 
 test('axis orders come from the data set that Mapnik brings along', () => {
   assert.equal(axisSource(), 'proj.db');

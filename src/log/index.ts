@@ -4,7 +4,7 @@ export * from './change-log.ts';
 export { type CopyOptions, type CopyProgress, type CopyResult, copyLog } from './copy.ts';
 export * from './discovery/index.ts';
 export { type EmbeddedLogOptions, isLogFolder, openEmbeddedLog } from './embedded/index.ts';
-export { BlobMismatchError, LogClosedError, LogInUseError, LogRefusedError } from './errors.ts';
+export { LogRefusedError } from './errors.ts';
 export {
   type MemoryCall,
   type MemoryFault,
@@ -13,7 +13,7 @@ export {
   type MemoryLog,
   memoryLog,
 } from './memory.ts';
-export { isNatsUrl, type NatsLogOptions, openNatsLog, parseNatsUrl } from './nats/index.ts';
+export { isNatsUrl, type NatsLogOptions, openNatsLog } from './nats/index.ts';
 export { isPostgresUrl, openPostgresLog, type PostgresLogOptions } from './postgres/index.ts';
 export {
   DEFAULT_TOPIC,

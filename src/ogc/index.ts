@@ -7,7 +7,7 @@ import { OGC_LIMITS, type OgcDependencies } from './dependencies.ts';
 import { exceptionDocument } from './wms/exceptions.ts';
 import { pairsOfXml, type WmsAnswer, WmsService } from './wms/index.ts';
 
-export { EXCEPTION_CODES, type ExceptionCode } from './common/exceptions.ts';
+export type { ExceptionCode } from './common/exceptions.ts';
 export type { OgcDependencies, OgcLimits } from './dependencies.ts';
 
 interface PathNames {

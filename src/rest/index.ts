@@ -3,7 +3,6 @@ export {
   type RestDependencies,
   type RestPrincipal,
   type SettingsChange,
-  UPLOAD_LIMITS,
   type UploadLimits,
   uploadLimits,
 } from './dependencies.ts';

@@ -7,16 +7,9 @@ import { REAL_DATA } from '../../test/real-data.ts';
 import { type Clock, silentLogger } from '../base/index.ts';
 import type { CatalogView } from '../catalog/index.ts';
 import type { TreePath } from '../tree/index.ts';
-import {
-  Authenticator,
-  antPath,
-  checkPassword,
-  encodePassword,
-  newSecurityFiles,
-  parseProperties,
-  RestRules,
-  readRegistry,
-} from './index.ts';
+import { Authenticator, checkPassword, newSecurityFiles, parseProperties, RestRules, readRegistry } from './index.ts';
+import { encodePassword } from './passwords.ts';
+import { antPath } from './rest-rules.ts';
 
 /** A tree that is only files. */
 function filesOf(contents: Record<string, string | Uint8Array>): CatalogView {

@@ -1,4 +1,4 @@
-export { asContentHash, contentHash, EMPTY_DIGEST } from './digest.ts';
+export { contentHash } from './digest.ts';
 export { TreeDraft } from './draft.ts';
 export { type FileSystem, replaceFile } from './files.ts';
 export type { Touched } from './folder.ts';

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { contentHash } from './digest.ts';
+import { contentHash, EMPTY_DIGEST } from './digest.ts';
 import {
   CorruptRecordError,
   decodeRecord,
-  EMPTY_DIGEST,
   encodeRecord,
   isReplicated,
   joinPath,

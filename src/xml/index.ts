@@ -1,3 +1,3 @@
-export { XmlComment, XmlDocument, XmlElement, type XmlNode, XmlText } from './document.ts';
+export { XmlDocument, XmlElement, type XmlNode } from './document.ts';
 export { parseXml, XML_LIMITS, XmlError, type XmlLimits } from './parse.ts';
 export { escapeAttribute, escapeText, trustedXml, type Xml, type XmlValue, xml } from './write.ts';

@@ -10,7 +10,8 @@ import { contentHash, type Position, START } from '../../tree/index.ts';
 import type { ChangeLog } from '../change-log.ts';
 import { testBlob } from '../contract/testing.ts';
 import { logContract, until } from '../contract.ts';
-import { bytesSource, LogInUseError, openEmbeddedLog } from '../index.ts';
+import { LogInUseError } from '../errors.ts';
+import { bytesSource, openEmbeddedLog } from '../index.ts';
 
 const dir = mkdtempSync(`${tmpdir()}/log-`);
 after(() => rmSync(dir, { recursive: true }));

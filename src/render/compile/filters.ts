@@ -402,24 +402,3 @@ function temporal(filter: Extract<Filter, { kind: 'temporal' }>, context: Compil
       return false;
   }
 }
-
-/** Whether Mapnik can test a condition on the features of a source by itself. */
-export function isTranslatable(filter: Filter, source: MapnikSource): boolean {
-  try {
-    translateFilter(filter, {
-      source,
-      env: {},
-      scaleDenominator: 1,
-      metersPerPixel: 1,
-      assets: { put: () => '' },
-      faces: new Set(),
-      read: () => undefined,
-      warnings: new Set(),
-      interpolation: 'nearest',
-    });
-    return true;
-  } catch (error) {
-    if (error instanceof Untranslatable) return false;
-    throw error;
-  }
-}
