@@ -88,8 +88,8 @@ export interface Exchange {
 }
 
 /**
- * A broker writes each transaction to its disk before it confirms it, unless its file says otherwise, and each node stores a record,
- * synced, before an append of its own is acknowledged. Records travel as one message for each node, in memory on the way; what
+ * A broker writes each transaction to its disk before it gives out what is in it, unless its file says otherwise, and keeps it for each node
+ * until that has it on its own. An append is acknowledged in between. Records travel as one message for each node, in memory on the way; what
  * is longer belongs into a blob.
  */
 const PROMISES: LogPromises = {
