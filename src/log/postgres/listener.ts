@@ -7,6 +7,8 @@ import type { Tables } from './schema.ts';
 import type { Session, Statement } from './session.ts';
 import type { Sessions } from './sessions.ts';
 
+/** Notices do not follow each other sooner: a row of appends one by one would pay for as many. */
+const TELL_EVERY_MS = 1;
 const RETRY_MS = { first: 50, most: 2000, refused: 10_000 };
 
 export interface ListenerOptions {
@@ -109,7 +111,7 @@ export class Listener {
     session.ended.addEventListener('abort', () => this.#wakeup.wake(), { once: true });
     await session.query(`LISTEN "${tables.channel}"`, answerWaitMs);
     for (let first = true; !signal.aborted || this.#isDue; first = false) {
-      const told = this.#isDue;
+      const [told, sinceMs] = [this.#isDue, performance.now()];
       this.#isDue = false;
       try {
         const [row] = await session.query(told ? this.#tell : this.#look, answerWaitMs);
@@ -120,15 +122,18 @@ export class Listener {
       }
       if (first || !told) onPeers();
       if (first) onFirst();
-      await this.#pause();
+      await this.#pause(sinceMs);
     }
   }
 
   /** Until it is time to ask, there is something to tell, or the connection ends. */
-  async #pause(): Promise<void> {
-    if (this.#isDue) return;
-    const timer = setTimeout(() => this.#wakeup.wake(), this.#options.pollMs);
-    await this.#wakeup.wait();
-    clearTimeout(timer);
+  async #pause(sinceMs: number): Promise<void> {
+    if (!this.#isDue) {
+      const timer = setTimeout(() => this.#wakeup.wake(), this.#options.pollMs);
+      await this.#wakeup.wait();
+      clearTimeout(timer);
+    }
+    const leftMs = sinceMs + TELL_EVERY_MS - performance.now();
+    if (leftMs > 0) await systemClock.sleep(leftMs, this.#closing.signal).catch(() => {});
   }
 }
