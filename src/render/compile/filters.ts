@@ -12,7 +12,6 @@ import {
   toNumber,
   toText,
 } from '../../data/filter/index.ts';
-import type { MapnikSource } from '../../data/index.ts';
 import { type CompileContext, Untranslatable } from './context.ts';
 import { asNumber, asText, column, fold, quote, type Translated, translate } from './expressions.ts';
 
