@@ -10,7 +10,7 @@ import { buffer } from 'node:stream/consumers';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { makeAuthority, makeCertificate, NO_OPENSSL } from '../../../test/certificates.ts';
 import { type ActiveMq, activeMqMissing, startActiveMq } from '../../../test/services/activemq.ts';
-import { ack, frame, StompClient } from '../../../test/services/stomp.ts';
+import { ack, frame, StompClient, send, transaction } from '../../../test/services/stomp.ts';
 import { type Facts, UnavailableError } from '../../base/index.ts';
 import { contentHash, START } from '../../tree/index.ts';
 import { bytesSource } from '../blob-source.ts';
@@ -240,6 +240,19 @@ describe('the log on ActiveMQ', { skip: activeMqMissing }, () => {
     await a.close();
     assert.equal((await buffer((await b.log.getBlob(contentHash(bytes)))!)).toString(), 'kept twice');
     assert.equal((await buffer((await b.log.latestSnapshot())!.body)).toString(), 'begin');
+  });
+
+  it('attempts to decide that failed do not stand in the way of the next', async () => {
+    const { standing } = namesOf('VirtualTopic.geoserver', group);
+    const client = await StompClient.connect(activeMq.brokers[0]!.port, { login: 'node', passcode: 's:cret' });
+    const end = JSON.stringify({ kind: 'end', id: 'of an attempt that failed' });
+    const message = `\0\0\0${String.fromCharCode(end.length)}${end}`;
+    // More than a broker gives out before it hears of any.
+    await client.confirm(...transaction('t', ...range(1, 250).map(() => send(standing, message))));
+    client.close();
+    const node = await start('a');
+    assert.equal(await persist(() => node.log.head()), 0);
+    assert.deepEqual(await node.log.append(START, body('1')), { kind: 'appended', position: 1 });
   });
 
   it('a name that two nodes have is told', async () => {

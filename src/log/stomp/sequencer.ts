@@ -108,23 +108,24 @@ export class Sequencer {
   }
 
   async #lead(link: Link, queue: Waiting[], more: Wakeup): Promise<void> {
-    const { names, follower, logger } = this.#parts;
+    const { names, follower, logger, timeoutMs } = this.#parts;
     while (queue.length === 0 && link.open) await more.wait();
     if (!link.open) return;
     // Somebody else may be better placed.
     this.pauseMs = 500 + Math.random() * 1000;
     if (!follower.isReading) throw new UnavailableError('log-unreachable', "this node's own queue is not connected");
-    const standing = await StandingQueue.read(link, names.standing);
+    const standing = await StandingQueue.read(link, names.standing, timeoutMs);
     const base = await this.#base(standing);
     const epoch = base.epoch + 1;
     const id = crypto.randomUUID();
-    const come = this.#come(id);
-    come.catch(() => {});
+    const passed = this.#markerPassed(id);
+    passed.catch(() => {});
     await link.transaction(
       publish(names.topic, pack({ kind: 'marker', epoch, head: base.head, id })),
       ...standing.renew(epoch, base.head),
     );
-    await come;
+    await passed;
+    if (!link.open) return;
     if (follower.state.epoch !== epoch || follower.state.head !== base.head)
       throw new UnavailableError('log-failed', 'somebody else has taken over');
     this.pauseMs = 0;
@@ -212,7 +213,8 @@ export class Sequencer {
     return follower.state;
   }
 
-  #come(id: string): Promise<void> {
+  /** Resolves when this node's marker has come through its own queue. */
+  #markerPassed(id: string): Promise<void> {
     const { follower, timeoutMs } = this.#parts;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -1,3 +1,4 @@
+import { UnavailableError } from '../../base/index.ts';
 import { type ChainState, isBefore } from './chain.ts';
 import { pack, type Standing, unpack } from './entries.ts';
 import type { Link, Sending } from './link.ts';
@@ -10,28 +11,39 @@ const HEADERS = { ack: 'client-individual', 'activemq.exclusive': 'true', 'activ
  * later: who takes over must know of every record that there is, also when it is none of those that its own queue still has.
  */
 export class StandingQueue {
+  readonly #link: Link;
   readonly #name: string;
   #known: ChainState | undefined;
   readonly #ends = new Map<string, () => void>();
-  /** Acknowledgements of what the queue holds. */
+  /** Acknowledgements of what the queue has told before. */
   readonly #old: Sending[] = [];
 
-  private constructor(name: string) {
+  private constructor(link: Link, name: string) {
+    this.#link = link;
     this.#name = name;
   }
 
-  /** Reads it to its end. */
-  static async read(link: Link, name: string): Promise<StandingQueue> {
-    const standing = new StandingQueue(name);
+  /** Reads it to its end. @throws UnavailableError  the end does not come in time */
+  static async read(link: Link, name: string, waitMs: number): Promise<StandingQueue> {
+    const standing = new StandingQueue(link, name);
     await link.subscribe(name, HEADERS, ({ headers, body }) => standing.#take(headers.ack!, body));
     const id = crypto.randomUUID();
+    let timer: NodeJS.Timeout | undefined;
     const end = new Promise<void>((resolve, reject) => {
       standing.#ends.set(id, resolve);
       link.whenEnded(reject);
+      timer = setTimeout(() => {
+        const why = `what was sent to the broker's queue ${name} has not come back within ${waitMs / 1000} s: see that nothing but the nodes reads that queue`;
+        reject(new UnavailableError('log-failed', why));
+      }, waitMs);
     });
     end.catch(() => {});
-    await link.transaction(sendTo(name, pack({ kind: 'end', id })));
-    await end;
+    try {
+      await link.transaction(sendTo(name, pack({ kind: 'end', id })));
+      await end;
+    } finally {
+      clearTimeout(timer);
+    }
     return standing;
   }
 
@@ -46,10 +58,15 @@ export class StandingQueue {
   }
 
   #take(id: string, body: Buffer): void {
-    this.#old.push(['ACK', { id }]);
+    const acknowledgement: Sending = ['ACK', { id }];
     const { what } = unpack<Standing>(body);
-    if (what.kind === 'end') this.#ends.get(what.id)?.();
-    else if (this.#known === undefined || isBefore(this.#known, what))
-      this.#known = { epoch: what.epoch, head: what.head };
+    if (what.kind === 'end') {
+      // At once: those of attempts that failed would fill what the broker gives out before it hears of any, and hide the next one's.
+      this.#link.send(acknowledgement);
+      this.#ends.get(what.id)?.();
+      return;
+    }
+    this.#old.push(acknowledgement);
+    if (this.#known === undefined || isBefore(this.#known, what)) this.#known = { epoch: what.epoch, head: what.head };
   }
 }
