@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Position, START } from '../../tree/index.ts';
-import { decide, type Outcome, outcomesOf, RECENT_MAX, remember, type Standpoint } from './decide.ts';
+import { decide, type Outcome, outcomesOf, RECENT_MAX, remember, type Standpoint, sortAppends } from './decide.ts';
 
 const at = (position: number) => position as Position;
 const propose = (id: string, after: number, bytes = 1) => ({ kind: 'append', id, after: at(after), bytes }) as const;
@@ -98,4 +98,16 @@ test('what is remembered is bounded, the oldest goes first', () => {
   assert.equal(standpoint.recent.size, RECENT_MAX);
   assert.equal(standpoint.recent.has('9'), false);
   assert.equal(standpoint.recent.has('10'), true);
+});
+
+test('appends are put into the order of their places, and what asks stays where it is', () => {
+  const check = { kind: 'check', id: 'c' } as const;
+  const queue = [propose('a', 5), check, propose('b', 2), propose('c', 5), propose('d', 1)].map((proposal) => ({
+    proposal,
+  }));
+  sortAppends(queue);
+  assert.deepEqual(
+    queue.map(({ proposal }) => proposal),
+    [propose('d', 1), check, propose('b', 2), propose('a', 5), propose('c', 5)],
+  );
 });

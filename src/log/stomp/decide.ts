@@ -45,6 +45,17 @@ export function decide(
   return { verdicts, head, decided };
 }
 
+/** Puts appends into the order of the places that they are for; what is none stays where it is. */
+export function sortAppends<T extends { readonly proposal: Proposal }>(queue: T[]): void {
+  type Append = T & { readonly proposal: Extract<Proposal, { readonly kind: 'append' }> };
+  const isAppend = (each: T): each is Append => each.proposal.kind === 'append';
+  const sorted = queue
+    .filter(isAppend)
+    .sort((a, b) => a.proposal.after - b.proposal.after)
+    .values();
+  for (const [n, each] of queue.entries()) if (isAppend(each)) queue[n] = sorted.next().value!;
+}
+
 /** What the verdicts of a batch mean, in their order. */
 export function* outcomesOf(first: Position, verdicts: readonly Verdict[]): IterableIterator<[string, Outcome]> {
   let position = first;

@@ -204,7 +204,7 @@ class StompLog implements ChangeLog {
       timeoutMs: answerWaitMs,
       patienceMs: graceMs / 4,
       nodes: () => this.#presence.nodes,
-      onRole: () => this.#proposer.sendAgain(),
+      onRole: () => this.#proposer.handOver(),
     });
     const { offer, secret } = exchange;
     if (offer !== undefined) {

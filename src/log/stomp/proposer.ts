@@ -12,8 +12,12 @@ type Decider = (proposal: Append, body: Buffer) => boolean;
 type Append = Extract<Proposal, { readonly kind: 'append' }>;
 
 interface Pending {
-  readonly proposal: Append;
+  proposal: Append;
   readonly body: Buffer;
+  /** How often somebody was given it who may decide it, or has it decided. */
+  handedOver: number;
+  /** The connection on which it was sent last. */
+  sentOn?: Link;
   resolve(outcome: Outcome): void;
   reject(error: Error): void;
 }
@@ -27,6 +31,11 @@ export class Proposer {
   readonly #decider: Decider;
   readonly #closing: AbortSignal;
   readonly #pending = new Map<string, Pending>();
+  /**
+   * Those that came to be decided before others of this node which they follow, as a broker that gives out messages a second time may
+   * bring it about: they are proposed anew behind those. The verdict is what they have got.
+   */
+  readonly #early = new Map<Pending, Outcome>();
   /** Those whose callers have been told that it is not known. */
   readonly #abandoned = new Set<string>();
   readonly #changed = new Wakeup();
@@ -39,7 +48,9 @@ export class Proposer {
     closing.addEventListener('abort', () => {
       for (const { reject } of this.#pending.values())
         reject(new UncertainError('the log was closed before it answered'));
+      for (const [{ resolve }, outcome] of this.#early) resolve(outcome);
       this.#pending.clear();
+      this.#early.clear();
       this.#abandoned.clear();
       this.#changed.wake();
     });
@@ -55,7 +66,13 @@ export class Proposer {
 
   /** For when proposals may have been lost, or verdicts have passed unread. */
   sendAgain(): void {
-    for (const [id, pending] of this.#pending) this.#send(id, pending);
+    for (const pending of this.#pending.values()) pending.sentOn = undefined;
+    this.handOver();
+  }
+
+  /** For when this node begins or ceases to decide. What the broker has been sent on this connection is still there, or decided. */
+  handOver(): void {
+    for (const pending of byPlace(this.#pending.values())) this.#send(pending);
   }
 
   /**
@@ -67,13 +84,17 @@ export class Proposer {
     return new Promise((resolve, reject) => {
       if (this.#closing.aborted) return reject(new LogClosedError());
       const timer = setTimeout(() => {
-        this.#abandoned.add(id);
+        const verdict = this.#early.get(pending);
+        this.#early.delete(pending);
+        if (verdict !== undefined) return resolve(verdict);
+        this.#abandoned.add(pending.proposal.id);
         reject(new UncertainError(`the log has not answered within ${waitMs / 1000} s`));
       }, waitMs);
       const pending: Pending = {
         proposal: { kind: 'append', id, after, bytes: body.length },
         // The caller may use his bytes again.
         body: Buffer.from(body),
+        handedOver: 0,
         resolve: (outcome) => {
           clearTimeout(timer);
           resolve(outcome);
@@ -84,7 +105,7 @@ export class Proposer {
         },
       };
       this.#pending.set(id, pending);
-      this.#send(id, pending);
+      this.#send(pending);
     });
   }
 
@@ -97,8 +118,13 @@ export class Proposer {
   decided(id: string, outcome: Outcome): boolean {
     const pending = this.#pending.get(id);
     if (pending === undefined) return false;
+    const isAwaited = !this.#abandoned.has(id);
     this.#forget(id);
-    pending.resolve(outcome);
+    const { after } = pending.proposal;
+    const isEarly = outcome.kind === 'head-moved' && outcome.head < after && this.#first < after;
+    if (isEarly && isAwaited) this.#early.set(pending, outcome);
+    else pending.resolve(outcome);
+    this.#proposeAnew();
     return true;
   }
 
@@ -113,21 +139,59 @@ export class Proposer {
     if (this.#closing.aborted) throw new LogClosedError();
   }
 
-  #send(id: string, pending: Pending): void {
+  #send(pending: Pending): void {
     const { proposal, body } = pending;
-    if (this.#decider(proposal, body)) return;
+    const { id } = proposal;
+    if (this.#decider(proposal, body)) {
+      pending.handedOver++;
+      return;
+    }
     const link = this.#link;
-    if (link === undefined) return;
+    if (link === undefined || link === pending.sentOn) return;
+    pending.sentOn = link;
+    pending.handedOver++;
     link.confirm(propose(this.#queue, pack(proposal, body))).catch((error: Error) => {
       // Another connection may bring it there; what the broker itself refuses, it has not taken.
-      if (!link.open || !this.#pending.has(id)) return;
+      if (!link.open || this.#pending.get(id) !== pending) return;
+      if (pending.handedOver > 1) {
+        // What was given to somebody before may be decided yet.
+        pending.sentOn = undefined;
+        return;
+      }
       this.#forget(id);
       pending.reject(error);
+      this.#proposeAnew();
     });
+  }
+
+  /** The lowest place that something undecided is to follow. */
+  get #first(): number {
+    let first = Number.POSITIVE_INFINITY;
+    for (const { proposal } of this.#pending.values()) first = Math.min(first, proposal.after);
+    return first;
+  }
+
+  /** Those that came too early and have nothing before them any more: a verdict is final for its id, so they get another. */
+  #proposeAnew(): void {
+    if (this.#early.size === 0) return;
+    const first = this.#first;
+    for (const pending of byPlace(this.#early.keys())) {
+      if (pending.proposal.after > first) return;
+      this.#early.delete(pending);
+      pending.proposal = { ...pending.proposal, id: crypto.randomUUID() };
+      pending.handedOver = 0;
+      pending.sentOn = undefined;
+      this.#pending.set(pending.proposal.id, pending);
+      this.#send(pending);
+    }
   }
 
   #forget(id: string): void {
     this.#pending.delete(id);
     if (this.#abandoned.delete(id)) this.#changed.wake();
   }
+}
+
+function byPlace(some: Iterable<Pending>): readonly Pending[] {
+  return [...some].sort((a, b) => a.proposal.after - b.proposal.after);
 }

@@ -2,7 +2,7 @@ import { type Logger, messageOf, systemClock, UnavailableError } from '../../bas
 import { type Position, START } from '../../tree/index.ts';
 import { Wakeup } from '../wakeup.ts';
 import { type ChainState, isBefore } from './chain.ts';
-import { decide, type Outcome, remember } from './decide.ts';
+import { decide, type Outcome, remember, sortAppends } from './decide.ts';
 import { type Entry, type KnownNode, type Proposal, pack, unpack } from './entries.ts';
 import type { Follower } from './follower.ts';
 import type { Link, Message, Sending } from './link.ts';
@@ -146,7 +146,10 @@ export class Sequencer {
       this.#reign = undefined;
       this.#parts.onRole();
     });
-    if (reign.link.open) this.#parts.onRole();
+    if (!reign.link.open) return;
+    this.#parts.onRole();
+    // What the broker has given out a second time, or out of its order, is behind what came for places further on.
+    sortAppends(reign.queue);
   }
 
   /** One transaction. */
