@@ -5,9 +5,8 @@ import { answerLink, type LinkEnd, Transferred } from './thread-link.ts';
 export type Asked =
   | { readonly kind: 'echo'; readonly value: unknown }
   | { readonly kind: 'give'; readonly bytes: number }
-  | { readonly kind: 'idle' | 'fail' | 'end' };
+  | { readonly kind: 'fail' | 'end' };
 
-let idleSteps = 0;
 let ended = false;
 
 answerLink<Asked, unknown>((workerData as { link: LinkEnd }).link, {
@@ -19,8 +18,6 @@ answerLink<Asked, unknown>((workerData as { link: LinkEnd }).link, {
         const bytes = new Uint8Array(asked.bytes).fill(7);
         return new Transferred(bytes, [bytes.buffer]);
       }
-      case 'idle':
-        return idleSteps;
       case 'fail':
         throw new Error('as asked');
       case 'end':
@@ -28,7 +25,6 @@ answerLink<Asked, unknown>((workerData as { link: LinkEnd }).link, {
         return 'ended';
     }
   },
-  idle: () => ++idleSteps < 3,
   get done() {
     return ended;
   },

@@ -1,3 +1,4 @@
+import { accessSync, constants } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 /** @see https://www.sqlite.org/rescode.html#busy */
@@ -5,7 +6,8 @@ const SQLITE_BUSY = 5;
 
 /**
  * A lock on a file that the operating system ends with the process, however that ends. It is SQLite's, on a database in which nothing
- * is ever written, so that there is nothing to be recovered. Not every network drive has locks that hold between machines.
+ * is ever written, so that there is nothing to be recovered. Not every network drive has locks that hold between machines. Nobody else
+ * in the process may open the file: closing it would end the lock.
  */
 export class ProcessLock {
   readonly #database: DatabaseSync;
@@ -15,13 +17,15 @@ export class ProcessLock {
   }
 
   /**
-   * @returns undefined when another process has it
+   * @returns undefined when somebody has it, in another process or in this one
    * @throws Error  the file cannot be used, or there are no locks here
    */
   static take(file: string): ProcessLock | undefined {
     const database = new DatabaseSync(file, { timeout: 0 });
     try {
       database.exec('BEGIN EXCLUSIVE');
+      // On a file that it may only read, that locks nobody out.
+      accessSync(file, constants.W_OK);
       return new ProcessLock(database);
     } catch (error) {
       database.close();

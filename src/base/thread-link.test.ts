@@ -24,8 +24,13 @@ function start() {
 describe('a link to a thread', () => {
   it('carries values there and back, short and long, in any order of lengths', async () => {
     const { link } = start();
-    for (const bytes of [0, 1, 2000, 262_100, 262_144, 300_000, 5_000_000, 10, 1_000_000, 0]) {
-      const value = { text: 'Äß', numbers: new BigInt64Array([1n, -2n]), body: randomBytes(bytes), none: undefined };
+    for (const bytes of [0, 1, 2000, 300_000, 5_000_000, 10, 1_000_000, 0]) {
+      const value = {
+        text: 'Äß',
+        numbers: new BigInt64Array([1n, -2n]),
+        body: new Uint8Array(randomBytes(bytes)),
+        none: undefined,
+      };
       assert.deepEqual(await link.ask({ kind: 'echo', value }), value);
     }
   });
@@ -47,21 +52,14 @@ describe('a link to a thread', () => {
   it('is asked one thing at a time', async () => {
     const { link } = start();
     const first = link.ask({ kind: 'echo', value: 1 });
-    assert.equal(link.busy, true);
     await assert.rejects(link.ask({ kind: 'echo', value: 2 }), /before it answered/);
     assert.equal(await first, 1);
-    assert.equal(link.busy, false);
   });
 
-  it('lets the thread do other things while it asks nothing, and sleep when there are none', async () => {
+  it('goes on after something that cannot be copied', async () => {
     const { link } = start();
-    await link.ask({ kind: 'echo', value: '' });
-    for (const deadline = performance.now() + 5000; ((await link.ask({ kind: 'idle' })) as number) < 3; )
-      assert.ok(performance.now() < deadline);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    // It looked once before it slept again, each time it was asked.
-    const before = (await link.ask({ kind: 'idle' })) as number;
-    assert.ok(before <= 20, `${before}`);
+    await assert.rejects(link.ask({ kind: 'echo', value: () => {} }), /could not be cloned/);
+    assert.equal(await link.ask({ kind: 'echo', value: 'next' }), 'next');
   });
 
   it('ends with the last answer, and with an error that nobody catches', async () => {

@@ -38,6 +38,7 @@ test('the folder that brokers share, and the one of a node, are not taken for ea
   const before = readdirSync(shared);
   await assert.rejects(open(`embedded:${shared}`), { code: 'log-of-brokers' });
   assert.deepEqual(readdirSync(shared), before);
+  await assert.rejects(open(`embedded:${path.join(shared, 'groups', 'maps')}`), { code: 'log-of-brokers' });
 
   const own = path.join(folder, 'own');
   mkdirSync(path.join(own, 'records'), { recursive: true });

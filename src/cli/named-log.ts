@@ -82,7 +82,7 @@ export async function whenReached(log: ChangeLog, url: string): Promise<Position
 
 /** A folder that is misspelt, or is no node's, is not made into a log that nobody reads. */
 async function openInFolder(folder: string, group: string): Promise<ChangeLog> {
-  if (isFolderStore(folder))
+  if (isFolderStore(folder) || isFolderStore(path.resolve(folder, '../..')))
     throw new UserError(
       400,
       'log-of-brokers',

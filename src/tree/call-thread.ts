@@ -75,7 +75,12 @@ export class CallThread<Call> {
       const { worker, link } = this.#started;
       // The process must not end while something is being done, and need not live for a thread that waits.
       worker.ref();
-      const answers = await link.ask(calls.map(({ call }) => call));
+      const answers = await link.ask(calls.map(({ call }) => call)).catch((error: unknown) => {
+        // It could not even be asked.
+        return calls.map((): Answer => ({ error: plain(error) }));
+      });
+      // Nobody waits any more when the thread has ended meanwhile.
+      if (this.#underWay !== calls) return;
       worker.unref();
       this.#underWay = [];
       for (const [index, { answer }] of calls.entries()) {

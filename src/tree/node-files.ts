@@ -69,7 +69,7 @@ export const nodeFileSystem: FileSystem = {
 
   async write(file, body, from = 0) {
     if (body instanceof Uint8Array && from === 0)
-      return disk.run({ kind: 'write-all', files: [{ file, bytes: body }] });
+      return disk.run({ kind: 'write-all', files: [{ file, bytes: alone(body) }] });
     const handle = await fs.promises.open(file, from > 0 ? 'r+' : 'w');
     try {
       let at = from;
@@ -88,7 +88,8 @@ export const nodeFileSystem: FileSystem = {
     }
   },
 
-  writeAll: (files) => disk.run({ kind: 'write-all', files }),
+  writeAll: (files) =>
+    disk.run({ kind: 'write-all', files: files.map(({ file, bytes }) => ({ file, bytes: alone(bytes) })) }),
 
   async copy(from, to) {
     await fs.promises.copyFile(from, to, fs.constants.COPYFILE_FICLONE);
@@ -126,6 +127,11 @@ function naming(error: unknown, file: string): unknown {
   if (error instanceof Error && codeOf(error) !== undefined && !error.message.includes(file))
     error.message += ` '${file}'`;
   return error;
+}
+
+/** A message carries the whole memory that its bytes are a part of: a small part of a large one is copied out. */
+function alone(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength > bytes.byteLength + 65_536 ? bytes.slice() : bytes;
 }
 
 function kindOf(entry: fs.Dirent | fs.Stats): FileKind {

@@ -22,7 +22,7 @@ const CONNECT_MS = 3000;
 const LOG_FILE = 'log-url';
 
 /**
- * Looks for the log at a URL.
+ * Looks for the log at a URL. A store that nodes share is made when it is missing.
  *
  * @throws UserError         the URL is none of a log, or the demo's folder was begun with another
  * @throws UnavailableError  it does not answer, and why

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { DatabaseSync } from 'node:sqlite';
 import { Readable } from 'node:stream';
 import { after, describe, it } from 'node:test';
 import { systemClock, UnavailableError } from '../../base/index.ts';
@@ -11,7 +12,7 @@ import type { ChangeLog } from '../change-log.ts';
 import { testBlob } from '../contract/testing.ts';
 import { logContract, until } from '../contract.ts';
 import { LogInUseError } from '../errors.ts';
-import { bytesSource, openEmbeddedLog } from '../index.ts';
+import { bytesSource, isLogFolder, openEmbeddedLog } from '../index.ts';
 
 const dir = mkdtempSync(`${tmpdir()}/log-`);
 after(() => rmSync(dir, { recursive: true }));
@@ -150,6 +151,50 @@ describe('an embedded log', () => {
     await log.putBlob(hash, { size, open: watched });
     await halting;
     assert.deepEqual(opened, [1_000_000]);
+    await log.close();
+  });
+
+  it('takes over the records of version 0.1.0, once, also when that was interrupted', async () => {
+    const folder = newFolder();
+    mkdirSync(folder);
+    const file = `${folder}/log.sqlite`;
+    const make = () => {
+      const database = new DatabaseSync(file);
+      database.exec('CREATE TABLE records (position INTEGER PRIMARY KEY, body BLOB NOT NULL)');
+      database.exec('CREATE TABLE numbers (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID');
+      const insert = database.prepare('INSERT INTO records VALUES (?, ?)');
+      for (let position = 1; position <= 1200; position++) insert.run(position, Buffer.from(`record ${position}`));
+      database.exec("INSERT INTO numbers VALUES ('trimmed', 40); PRAGMA user_version = 1");
+      database.close();
+    };
+    const check = async () => {
+      const log = await openEmbeddedLog({ folder });
+      assert.deepEqual([await log.trimmed(), await log.head()], [40, 1200]);
+      let position = 40;
+      for await (const batch of log.read(40 as Position, AbortSignal.timeout(5000))) {
+        for (const { body } of batch) assert.equal(Buffer.from(body).toString(), `record ${++position}`);
+        if (position === 1200) break;
+      }
+      await log.close();
+    };
+    make();
+    assert.equal(isLogFolder(folder), true);
+    await check();
+    assert.deepEqual(existsSync(file), false);
+    // As if it had ended before the database was put aside.
+    renameSync(`${file}.former`, file);
+    await check();
+    await check();
+  });
+
+  it('that cannot be opened leaves nothing behind, and can be opened when it can', async () => {
+    const folder = newFolder();
+    mkdirSync(folder);
+    writeFileSync(`${folder}/snapshots`, 'no folder');
+    await assert.rejects(openEmbeddedLog({ folder }), { code: 'log-unusable' });
+    rmSync(`${folder}/snapshots`);
+    const log = await openEmbeddedLog({ folder });
+    assert.deepEqual(await log.append(START, Buffer.from('x')), { kind: 'appended', position: 1 });
     await log.close();
   });
 

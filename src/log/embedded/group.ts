@@ -12,7 +12,7 @@ const fileIn = (folder: string) => path.join(folder, 'group');
 /** @throws UserError  the log is another group's */
 export function checkGroup(folder: string, group: string): void {
   const file = fileIn(folder);
-  const owner = existsSync(file) ? readFileSync(file, 'utf8').trim() : group;
+  const owner = ownerIn(file) ?? group;
   if (owner !== group)
     throw new UserError(
       409,
@@ -25,5 +25,9 @@ export function checkGroup(folder: string, group: string): void {
 /** For who has the log open. */
 export function writeGroup(folder: string, group: string): void {
   const file = fileIn(folder);
-  if (!existsSync(file)) writeFileSync(file, `${group}\n`);
+  if (ownerIn(file) === undefined) writeFileSync(file, `${group}\n`, { flush: true });
+}
+
+function ownerIn(file: string): string | undefined {
+  return (existsSync(file) && readFileSync(file, 'utf8').trim()) || undefined;
 }

@@ -52,9 +52,12 @@ const RETRY_MS = 20;
 /** Where the records of a log in a folder are. */
 export const recordsIn = (folder: string) => path.join(folder, 'records');
 
+/** Where version 0.1.0 kept a log's records. */
+const FORMER_FILE = 'log.sqlite';
+
 /** Whether a folder has a log in it. */
 export function isLogFolder(folder: string): boolean {
-  return existsSync(recordsIn(folder));
+  return existsSync(recordsIn(folder)) || existsSync(path.join(folder, FORMER_FILE));
 }
 
 /**
@@ -86,11 +89,15 @@ async function lockOf(folder: string, waitMs: number): Promise<ProcessLock> {
       if (performance.now() > deadlineMs) break;
     }
   } catch (error) {
-    throw new UnavailableError('log-unusable', `the log's folder ${folder} cannot be used: ${messageOf(error)}`, {
-      cause: error,
-    });
+    throw unusable(folder, error);
   }
   throw new LogInUseError(folder);
+}
+
+function unusable(folder: string, error: unknown): UnavailableError {
+  return new UnavailableError('log-unusable', `the log's folder ${folder} cannot be used: ${messageOf(error)}`, {
+    cause: error,
+  });
 }
 
 export interface FolderLogOptions extends EmbeddedLogOptions {
@@ -102,13 +109,21 @@ export interface FolderLogOptions extends EmbeddedLogOptions {
 /** A log whose records are kept by a thread, with its snapshots and blobs in files beside them. */
 export async function openFolderLog(options: FolderLogOptions): Promise<ChangeLog> {
   const { folder, fence } = options;
-  const thread = await RecordsThread.start({ folder: recordsIn(folder), term: fence?.term, token: fence?.file });
-  if (options.group !== undefined) writeGroup(folder, options.group);
-  const clock = options.clock ?? systemClock;
-  const snapshots = new SnapshotFiles(folder, clock);
-  const blobs = new BlobFiles(folder, clock, fence?.term);
-  await snapshots.clean();
-  return new FolderLog({ thread, snapshots, blobs, clock, options });
+  const thread = await RecordsThread.start({
+    ...{ folder: recordsIn(folder), term: fence?.term, token: fence?.file },
+    former: fence === undefined ? path.join(folder, FORMER_FILE) : undefined,
+  });
+  try {
+    if (options.group !== undefined) writeGroup(folder, options.group);
+    const clock = options.clock ?? systemClock;
+    const snapshots = new SnapshotFiles(folder, clock);
+    const blobs = new BlobFiles(folder, clock, fence?.term);
+    await snapshots.clean();
+    return new FolderLog({ thread, snapshots, blobs, clock, options });
+  } catch (error) {
+    await thread.close();
+    throw unusable(folder, error);
+  }
 }
 
 interface Parts {
@@ -136,7 +151,7 @@ class FolderLog implements ChangeLog {
   readonly #cleaning: Promise<void>;
   readonly #closed = new AbortController();
   #closing: Promise<void> | undefined;
-  #isBroken = false;
+  #broken: Error | undefined;
 
   constructor(parts: Parts) {
     const { thread, snapshots, blobs, clock, options } = parts;
@@ -150,11 +165,11 @@ class FolderLog implements ChangeLog {
     this.#trimmed = thread.opened.trimmed as Position;
     this.#cleaning = this.#cleanNowAndThen(clock);
     thread.onOver = () => this.#fence?.onOver();
-    thread.onGone = () => {
-      this.#isBroken = true;
+    thread.whenGone((why) => {
+      this.#broken = why;
       this.#feed.close();
       this.#peers.close();
-    };
+    });
   }
 
   async append(after: Position, body: Uint8Array): Promise<Appended | HeadMoved> {
@@ -271,8 +286,8 @@ class FolderLog implements ChangeLog {
   }
 
   #checkOpen(body?: Readable): void {
-    if (this.#closing === undefined && !this.#isBroken) return;
+    if (this.#closing === undefined && this.#broken === undefined) return;
     body?.destroy();
-    throw new LogClosedError();
+    throw this.#broken ?? new LogClosedError();
   }
 }

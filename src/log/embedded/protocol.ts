@@ -50,6 +50,8 @@ export interface ThreadData {
   readonly term: number | undefined;
   /** File that is there as long as the term goes on. */
   readonly token: string | undefined;
+  /** A database whose records are to be taken over, if it is there. */
+  readonly former: string | undefined;
   readonly link: LinkEnd;
 }
 

@@ -5,6 +5,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
+import { crc32 } from 'node:zlib';
 import { BrokenError, FencedError, Segments } from './segments.ts';
 
 const dir = mkdtempSync(`${tmpdir()}/segments-`);
@@ -58,6 +59,8 @@ describe('records in segments', () => {
     former.append(bytes('1', '2'));
     const log = begin(2);
     assert.throws(() => former.append(bytes('too late')), FencedError);
+    // Nobody is given what was not acknowledged.
+    assert.deepEqual(all(former), ['1', '2']);
     assert.throws(() => former.check(), FencedError);
     assert.throws(() => former.trim(1), FencedError);
     log.append(bytes('3'));
@@ -212,6 +215,30 @@ describe('records in segments', () => {
       log.append(bytes(`${term}`));
       log.close();
     }
+  });
+
+  it('are not written where somebody has written in a later term', () => {
+    const { begin, folder } = scene();
+    begin(1).append(bytes('1'));
+    const other = new Segments(folder, Segments.nextTerm(folder), () => true);
+    other.append(bytes('2'));
+    assert.throws(() => new Segments(folder, 1, () => true), /later term than 1/);
+    assert.deepEqual(all(begin(3)), ['1', '2']);
+  });
+
+  it('do not end before a segment that a failed attempt has left', () => {
+    const { begin, folder } = scene();
+    const log = begin(1);
+    log.append(bytes('1'));
+    const [name] = readdirSync(folder);
+    // Begun, and removed, and back after a power cut; the term went on in the segment before.
+    const header = Buffer.from(readFileSync(path.join(folder, name!)).subarray(0, 36));
+    header.writeDoubleBE(2, 16);
+    header.writeUInt32BE(crc32(header.subarray(0, 32)), 32);
+    writeFileSync(path.join(folder, name!.replace('-000000', '-000001')), header);
+    log.append(bytes('2', '3'));
+    assert.deepEqual(all(begin(2)), ['1', '2', '3']);
+    assert.deepEqual(all(begin(3)), ['1', '2', '3']);
   });
 
   it('are removed by whole segments when they are trimmed, which lasts', () => {

@@ -17,6 +17,7 @@ import {
   decodeHeader,
   encodeFrame,
   encodeHeader,
+  FRAME_BYTES,
   FURTHER_RECORD,
   frameAt,
   HEADER_BYTES,
@@ -72,8 +73,7 @@ export class Segments {
 
   /** A term that nobody has written in. */
   static nextTerm(folder: string): number {
-    const names = existsSync(folder) ? readdirSync(folder).filter((name) => NAME.test(name)) : [];
-    return Math.max(0, ...names.map(termOf)) + 1;
+    return Math.max(0, ...(existsSync(folder) ? segmentsIn(folder).map(termOf) : [])) + 1;
   }
 
   /** @throws FencedError */
@@ -81,11 +81,18 @@ export class Segments {
     this.#folder = folder;
     this.#term = term;
     this.#isCurrent = isCurrent;
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     // First: who has changed a folder on a network drive forgets what he remembered of it, and then sees what is there.
     const { name, file } = this.#create();
     this.#file = file;
     try {
+      // Whoever has a later one knows.
+      this.check();
+      const later = segmentsIn(folder).find((each) => termOf(each) > term);
+      if (later !== undefined)
+        throw new Error(
+          `${folder} has the segment ${later} of a later term than ${term}: somebody else has written there, or the terms were put back from a copy`,
+        );
       const found = this.#found(name);
       const last = found.at(-1);
       this.#trimmed = found.reduce((most, { trimmed }) => Math.max(most, trimmed), 0);
@@ -120,10 +127,10 @@ export class Segments {
   }
 
   /**
-   * Adds records behind the head; they are on the disk when it returns. When it throws anything but FencedError, nothing was written.
+   * Adds records behind the head; they are on the disk when it returns. When it throws anything but the following, nothing was written.
    *
    * @throws FencedError  it is not known whether they count
-   * @throws BrokenError  it is not known, and nothing more can be written
+   * @throws BrokenError  it is not known, and nothing more can be written before `recover`
    */
   append(bodies: readonly Uint8Array[]): void {
     const { first, offsets } = this.#segments.at(-1)!;
@@ -134,19 +141,19 @@ export class Segments {
     );
     const begin = segment.end;
     this.#write(frames);
+    this.#stand();
     let at = begin;
     for (const frame of frames) {
       segment.offsets!.push(at);
       at += frame.length;
     }
     this.#head += bodies.length;
-    this.#stand();
     if (segment.end > SEGMENT_BYTES) this.#roll();
   }
 
   /** After a BrokenError, for who alone writes: what was not acknowledged is removed. @throws BrokenError  it still cannot be */
   recover(): void {
-    if (this.#broken !== undefined) this.#takeBack(this.#segments.at(-1)!.end, this.#broken);
+    if (this.#broken !== undefined) this.#takeBack(this.#segments.at(-1)!.end, this.#broken.cause as Error);
   }
 
   /** Some of the records after a position, which is not trimmed. */
@@ -207,20 +214,30 @@ export class Segments {
 
   /** The segments of others that count, in order; what they end with is not known yet. */
   #found(own: string): (Segment & { readonly trimmed: number })[] {
-    const names = readdirSync(this.#folder).filter((name) => NAME.test(name) && name !== own);
+    const names = segmentsIn(this.#folder)
+      .filter((name) => name !== own)
+      .sort()
+      .reverse();
     const found: (Segment & { readonly trimmed: number })[] = [];
     // From the last to the first: one that does not begin before the next does not count.
     let limit = Number.POSITIVE_INFINITY;
-    for (const name of names.sort().reverse()) {
+    for (const [index, name] of names.entries()) {
       const header = decodeHeader(this.#read(name, 0, HEADER_BYTES));
       if (header === undefined && this.#read(name, 0, HEADER_BYTES + 1).length > HEADER_BYTES)
         throw new Error(`the segment ${name} in ${this.#folder} is damaged at its beginning`);
-      if (header !== undefined && header.first < limit) {
+      // A term that could not go on in a new segment has gone on in the one before.
+      const isLeftOver = this.#isEmpty(name) && names[index + 1]?.slice(0, 12) === name.slice(0, 12);
+      if (header !== undefined && header.first < limit && !isLeftOver) {
         limit = header.first;
         found.push({ name, ...header, end: 0 });
       } else if (termOf(name) < this.#term) rmSync(path.join(this.#folder, name), { force: true });
     }
     return found.reverse();
+  }
+
+  /** Whether nothing was ever written behind its header. */
+  #isEmpty(name: string): boolean {
+    return this.#read(name, HEADER_BYTES, HEADER_BYTES + FRAME_BYTES).every((byte) => byte === 0);
   }
 
   /** What was written counts from now on, so it must last, whether whoever wrote it saw to that or not. */
@@ -274,12 +291,7 @@ export class Segments {
     const header = encodeHeader({ first: this.#head + 1, trimmed: this.#trimmed });
     writeWhole(file, header, 0);
     fsyncSync(file);
-    const folder = openSync(this.#folder, 'r');
-    try {
-      fsyncSync(folder);
-    } finally {
-      closeSync(folder);
-    }
+    syncNames(this.#folder);
   }
 
   #segmentHere(name: string): Segment {
@@ -384,6 +396,10 @@ export class Segments {
   }
 }
 
+function segmentsIn(folder: string): string[] {
+  return readdirSync(folder).filter((name) => NAME.test(name));
+}
+
 function termOf(name: string): number {
   return Number(name.slice(0, 12));
 }
@@ -393,6 +409,23 @@ export class BrokenError extends Error {
   constructor(cause: Error) {
     super(cause.message, { cause });
     this.name = 'BrokenError';
+  }
+}
+
+/** Durable when it returns, with those above it that were not there. */
+function makeFolder(folder: string): void {
+  const made = mkdirSync(folder, { recursive: true });
+  if (made === undefined) return;
+  for (let at = folder; at.length >= made.length; at = path.dirname(at)) syncNames(path.dirname(at));
+}
+
+/** So that the names in a folder last. */
+function syncNames(folder: string): void {
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
   }
 }
 

@@ -10,6 +10,9 @@ type Opened = Extract<Opening, { kind: 'opened' }>;
 type Failed = Extract<Reply, { kind: 'failed' }>;
 type Other = Exclude<Request, { kind: 'append' }>;
 
+/** Appends that are asked for together are not longer, but for one that is by itself: each is copied some times on its way. */
+const TOGETHER_BYTES = 8 * 1024 * 1024;
+
 /** Something that the thread is to do. */
 interface Call {
   readonly request: Append | Other;
@@ -23,13 +26,12 @@ export class RecordsThread {
   readonly opened: Opened;
   /** The log is no longer this process' own; called before who asked for something hears. */
   onOver: () => void = () => {};
-  /** The thread has ended, whether it should or not. */
-  onGone: () => void = () => {};
   readonly #worker: Worker;
   readonly #link: ThreadLink<Request, Reply>;
   readonly #waiting: Call[] = [];
   #underWay: readonly Call[] = [];
   #gone: Error | undefined;
+  #onGone: (why: Error) => void = () => {};
 
   /**
    * @param data  what the thread is given
@@ -43,9 +45,11 @@ export class RecordsThread {
       workerData: { ...data, link: link.end } satisfies ThreadData,
       transferList: [link.end.port],
     });
-    const opening = await new Promise<Opening>((resolve, reject) => {
+    const opening = await new Promise<Opening>((resolve) => {
+      const fail = (message: string) => resolve({ kind: 'unusable', message });
       worker.once('message', resolve);
-      worker.once('error', reject);
+      worker.once('error', (error) => fail(error.message));
+      worker.once('exit', () => fail('its thread has ended'));
     });
     if (opening.kind === 'opened') return new RecordsThread(worker, link, opening);
     await worker.terminate();
@@ -56,8 +60,14 @@ export class RecordsThread {
     this.#worker = worker;
     this.#link = link;
     this.opened = opened;
-    worker.once('error', (error) => this.#end(error));
+    worker.once('error', (error) => this.#end(new UnavailableError('log-failed', `the log failed: ${error.message}`)));
     worker.once('exit', () => this.#end(new LogClosedError()));
+  }
+
+  /** @param tell  told when the thread has ended, and why, whether it should have or not; at once when it has already */
+  whenGone(tell: (why: Error) => void): void {
+    this.#onGone = tell;
+    if (this.#gone !== undefined) tell(this.#gone);
   }
 
   /**
@@ -102,8 +112,7 @@ export class RecordsThread {
 
   #call(request: Append | Other): Promise<Reply | Outcome> {
     return new Promise((resolve, reject) => {
-      if (this.#gone !== undefined)
-        return reject(new UnavailableError('log-closed', this.#gone.message, { cause: this.#gone }));
+      if (this.#gone !== undefined) return reject(this.#gone);
       // What is asked for in one go is sent in one go.
       if (this.#waiting.push({ request, resolve, reject }) === 1 && this.#underWay.length === 0)
         queueMicrotask(() => void this.#run());
@@ -114,7 +123,9 @@ export class RecordsThread {
     while (this.#waiting.length > 0 && this.#underWay.length === 0) {
       const calls = this.#next();
       this.#underWay = calls;
-      const reply = await this.#link.ask(together(calls));
+      const reply = await this.#link.ask(together(calls)).catch(failure);
+      // Nobody waits any more when the thread has ended meanwhile.
+      if (this.#underWay !== calls) return;
       this.#underWay = [];
       if (reply.kind === 'failed' && reply.isOver) this.onOver();
       for (const [index, { resolve, reject }] of calls.entries()) {
@@ -126,17 +137,29 @@ export class RecordsThread {
 
   /** The next thing to do: appends that follow each other are one. */
   #next(): readonly Call[] {
-    const other = this.#waiting.findIndex(({ request }) => 'kind' in request);
+    let bytes = 0;
+    const other = this.#waiting.findIndex(({ request }) => {
+      if ('kind' in request) return true;
+      bytes += request.body.length;
+      return bytes > TOGETHER_BYTES;
+    });
     return this.#waiting.splice(0, other === -1 ? this.#waiting.length : Math.max(1, other));
   }
 
   #end(error: Error): void {
     if (this.#gone !== undefined) return;
     this.#gone = error;
-    this.onGone();
-    for (const { request, reject } of [...this.#underWay, ...this.#waiting.splice(0)])
-      reject('kind' in request ? new LogClosedError() : new UncertainError('the log was closed before it answered'));
+    this.#onGone(error);
+    const lost = [...this.#underWay, ...this.#waiting.splice(0)];
+    this.#underWay = [];
+    for (const { request, reject } of lost)
+      reject('kind' in request ? error : new UncertainError(`${error.message}, before it answered`));
   }
+}
+
+/** It could not even be asked. */
+function failure(error: Error): Failed {
+  return { kind: 'failed', message: error.message, uncertain: false, isOver: false };
 }
 
 function together(calls: readonly Call[]): Request {

@@ -5,6 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { answerLink, Transferred } from '../../base/index.ts';
 import { isCurrent } from './fence.ts';
+import { takeOver } from './former.ts';
 import {
   type Append,
   buffersOf,
@@ -16,13 +17,15 @@ import {
 } from './protocol.ts';
 import { BrokenError, FencedError, Segments } from './segments.ts';
 
-const { folder, term, token, link } = workerData as ThreadData;
+const { folder, term, token, former, link } = workerData as ThreadData;
 const say = (opening: Opening) => parentPort!.postMessage(opening);
 
 let segments: Segments | undefined;
 try {
   segments = new Segments(folder, term ?? Segments.nextTerm(folder), () => token === undefined || isCurrent(token));
+  if (former !== undefined) takeOver(former, segments);
 } catch (error) {
+  segments = undefined;
   say({ kind: 'unusable', message: (error as Error).message });
 }
 if (segments !== undefined) serve(segments);

@@ -1,5 +1,6 @@
 import { type Logger, messageOf, systemClock } from '../../base/index.ts';
 import type { Position } from '../../tree/index.ts';
+import { backOffMs } from '../backoff.ts';
 import { LogRefusedError } from '../errors.ts';
 import { Wakeup } from '../wakeup.ts';
 import { headSql } from './appender.ts';
@@ -9,7 +10,6 @@ import type { Sessions } from './sessions.ts';
 
 /** Notices do not follow each other sooner: a row of appends one by one would pay for as many. */
 const TELL_EVERY_MS = 1;
-const RETRY_MS = { first: 50, most: 2000, refused: 10_000 };
 
 export interface ListenerOptions {
   readonly sessions: Sessions;
@@ -73,7 +73,7 @@ export class Listener {
     const { signal } = this.#closing;
     let trouble: string | undefined;
     for (let failures = 0; !signal.aborted; ) {
-      let refused = false;
+      let explained: unknown;
       try {
         const session = await sessions.open();
         try {
@@ -87,16 +87,17 @@ export class Listener {
         }
       } catch (error) {
         if (signal.aborted) return;
-        const explained = sessions.explain(error);
-        refused = explained instanceof LogRefusedError;
+        explained = sessions.explain(error);
         const text = messageOf(explained);
         // Said once, not at every attempt.
-        if (text !== trouble) logger.warn(refused ? 'log-refused' : 'log-unreachable', { log: place, error: text });
+        if (text !== trouble) {
+          const refused = explained instanceof LogRefusedError;
+          logger.warn(refused ? 'log-refused' : 'log-unreachable', { log: place, error: text });
+        }
         trouble = text;
       }
       failures++;
-      const pauseMs = Math.min(RETRY_MS.first * 2 ** (failures - 1), RETRY_MS.most) * (0.5 + Math.random() / 2);
-      await systemClock.sleep(refused ? RETRY_MS.refused : pauseMs, signal).catch(() => {});
+      await systemClock.sleep(backOffMs(failures, explained), signal).catch(() => {});
     }
   }
 
@@ -128,7 +129,8 @@ export class Listener {
 
   /** Until it is time to ask, there is something to tell, or the connection ends. */
   async #pause(sinceMs: number): Promise<void> {
-    if (!this.#isDue) {
+    // A wake-up while the last question was under way has found nobody asleep.
+    if (!this.#isDue && !this.#closing.signal.aborted) {
       const timer = setTimeout(() => this.#wakeup.wake(), this.#options.pollMs);
       await this.#wakeup.wait();
       clearTimeout(timer);

@@ -214,7 +214,9 @@ describe('a node in front of PostgreSQL', { skip: postgresMissing }, () => {
     for (let n = 0; n < 3; n++) {
       const writer = open(at127('test', own), { pollMs: 60_000 });
       assert.deepEqual(await writer.append(at(n), body(`${n}`)), { kind: 'appended', position: n + 1 });
+      const closedMs = performance.now();
       await writer.close();
+      assert.ok(performance.now() - closedMs < 900, 'it waits for nothing');
     }
     assert.deepEqual(texts(await reading), ['0', '1', '2']);
   });

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { type Clock, UnavailableError } from '../../../base/index.ts';
+import { type Clock, messageOf, UnavailableError } from '../../../base/index.ts';
 import { goesOn } from '../../embedded/fence.ts';
 import { orMissing } from '../../embedded/files.ts';
 import { openFolderLog, recordsIn } from '../../embedded/index.ts';
@@ -40,8 +40,14 @@ export async function openFolderGroup(options: FolderGroupOptions): Promise<Stor
     fence: { term, file: token, check, onOver: onLost },
   });
   const file = path.join(folder, PAUSE_FILE);
-  const text = await orMissing(readFile(file, 'utf8'));
-  let paused = text === undefined ? undefined : (JSON.parse(text) as GroupPause);
+  let paused: GroupPause | undefined;
+  try {
+    const text = await orMissing(readFile(file, 'utf8'));
+    paused = text === undefined ? undefined : (JSON.parse(text) as GroupPause);
+  } catch (error) {
+    await log.close();
+    throw new UnavailableError('log-unusable', `${file} cannot be read: ${messageOf(error)}`, { cause: error });
+  }
   return {
     log,
     get paused() {

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { after, describe, it } from 'node:test';
+import { ProcessLock } from './process-lock.ts';
+
+const dir = mkdtempSync(`${tmpdir()}/lock-`);
+after(() => rmSync(dir, { recursive: true }));
+
+describe('a lock of a process', () => {
+  it('is had by one, in this process or another, until it is released or the process dies', async () => {
+    const file = `${dir}/lock`;
+    const lock = ProcessLock.take(file)!;
+    assert.equal(ProcessLock.take(file), undefined);
+    assert.equal(ProcessLock.isFree(file), false);
+    lock.release();
+    assert.equal(ProcessLock.isFree(file), true);
+    const other = fork(new URL('./lock-holder.fixture.ts', import.meta.url), [file]);
+    await once(other, 'message');
+    assert.equal(ProcessLock.take(file), undefined);
+    other.kill('SIGKILL');
+    await once(other, 'exit');
+    const again = ProcessLock.take(file)!;
+    assert.equal(ProcessLock.isFree(file), false);
+    again.release();
+  });
+
+  it('is not had on a file that cannot be written', {
+    skip: process.getuid?.() === 0 && 'root writes every file',
+  }, () => {
+    const file = `${dir}/foreign`;
+    writeFileSync(file, '');
+    chmodSync(file, 0o444);
+    assert.throws(() => ProcessLock.take(file), { code: 'EACCES' });
+  });
+});
