@@ -181,7 +181,8 @@ export class Segments {
       const frame = frameAt(buffer, at);
       if (frame === undefined)
         throw new Error(`the segment ${segment.name} in ${this.#folder} is damaged behind position ${after}`);
-      if (frame.kind !== TRIMMED)
+      // What follows the head was not acknowledged.
+      if (frame.kind !== TRIMMED && frame.position <= this.#head)
         records.push({ position: frame.position, body: buffer.subarray(frame.start, frame.end) });
       at = frame.end;
     }
