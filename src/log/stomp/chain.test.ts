@@ -60,6 +60,21 @@ test('what an entry means to who stands somewhere', () => {
   for (const [entry, place] of table) assert.equal(placeOf(state, entry), place, JSON.stringify(entry));
 });
 
+test('what an earlier epoch cannot have decided is told from what it has', () => {
+  const state: ChainState = { epoch: 3, head: at(15), since: at(10) };
+  const table: [entry: ChainEntry, place: string][] = [
+    [batch(2, 10, 'a'), 'past'],
+    [batch(2, 11, 'a'), 'contrary'],
+    [batch(1, 11, 'a'), 'contrary'],
+    [batch(2, 11, '-refused'), 'past'],
+    [skip(2, 10, 12), 'contrary'],
+    [marker(3, 10), 'past'],
+    [marker(3, 11), 'contrary'],
+    [batch(3, 11, 'a'), 'past'],
+  ];
+  for (const [entry, place] of table) assert.equal(placeOf(state, entry), place, JSON.stringify(entry));
+});
+
 test('a batch has the bodies of what was accepted, one after the other', () => {
   const entry = batch(1, 5, 'ab', '-no', '', 'c');
   assert.equal(entry.kind, 'batch');

@@ -5,6 +5,8 @@ import type { Entry, Verdict } from './entries.ts';
 export interface ChainState {
   readonly epoch: number;
   readonly head: Position;
+  /** The head that the epoch began with, where that is known. */
+  readonly since?: Position;
 }
 
 /** An entry that says where the log stood before it, and stands after it. */
@@ -42,7 +44,7 @@ export function placeOf(state: ChainState, entry: ChainEntry): Place {
   const [from, to] = [before(entry), after(entry)];
   if (to.epoch < state.epoch || (entry.kind === 'marker' && to.epoch === state.epoch))
     // What an earlier one decided was all known when the next one took over.
-    return to.head > state.head ? 'contrary' : 'past';
+    return to.head > (state.since ?? state.head) ? 'contrary' : 'past';
   // A batch may be known up to its middle, after a crash.
   if (from.epoch === state.epoch && entry.kind === 'batch')
     return to.head <= state.head ? 'past' : from.head <= state.head ? 'next' : 'ahead';

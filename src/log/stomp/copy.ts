@@ -45,8 +45,11 @@ export class Copy {
     return this.#state;
   }
 
-  /** Durable before what belongs to the epoch is stored. */
-  async enter(epoch: number): Promise<void> {
+  /**
+   * Durable before what belongs to the epoch is stored.
+   * @param since  the head that it began with, where that is known; it is not after a restart
+   */
+  async enter(epoch: number, since?: Position): Promise<void> {
     const incoming = `${this.#file}.incoming`;
     const file = await open(incoming, 'w');
     try {
@@ -62,7 +65,7 @@ export class Copy {
     } finally {
       await folder.close();
     }
-    this.#state = { ...this.#state, epoch };
+    this.#state = { epoch, head: this.#state.head, since };
   }
 
   /** Stores records that follow the head; durable when it resolves. */

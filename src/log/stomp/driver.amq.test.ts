@@ -146,7 +146,9 @@ describe('the log on ActiveMQ', { skip: activeMqMissing }, () => {
     assert.equal((await take(node.log, START, 40)).length, 40);
     assert.deepEqual(await node.log.append(at(40), body('41')), { kind: 'appended', position: 41 });
     // Stored before it closes: the broker that it goes on with has never had it.
-    await node.close();
+    const closed = node.close();
+    await assert.rejects(node.log.append(at(41), body('42')), /has been closed/);
+    await closed;
     const copy = await openEmbeddedLog({ folder: folderOf('a') });
     assert.equal(await copy.head(), 41);
     await copy.close();

@@ -35,7 +35,8 @@ export interface FollowerParts {
   /** Somebody has said which nodes there are. */
   onStanding(nodes: readonly KnownNode[]): void;
   /**
-   * What has become of a proposal, in the order of the log: the broker has it on its disk. May be said twice.
+   * What has become of a proposal: the broker has it on its disk. Said in the order of the log, but of what was known before, when it
+   * comes again; so it may be said twice.
    * @returns whether somebody here has waited for that
    */
   onOutcome(id: string, outcome: Outcome): boolean;
@@ -236,6 +237,7 @@ export class Follower {
         this.pauseMs = error instanceof LogRefusedError ? PAUSE_MS.contrary : PAUSE_MS.failed;
         // All that is not stored comes again.
         this.#link?.terminate(new UnavailableError('log-failed', `the copy of the log failed: ${messageOf(error)}`));
+        if (this.#held.length > 0) this.#alarm(this.pauseMs);
       })
       .finally(() => {
         this.#isWorking = false;
@@ -246,6 +248,7 @@ export class Follower {
     // Several messages are there at once when one has come; they share a sync. Who was told of one may go on first.
     await new Promise(setImmediate);
     while (this.#held.length > 0 && !this.#closing.aborted) {
+      const seen = this.#held.length;
       const done = await this.#pass();
       if (done.length > 0) {
         this.pauseMs = 0;
@@ -258,14 +261,11 @@ export class Follower {
       // Nothing comes again to a node that has never had anything.
       const graceMs = this.state.epoch === 0 ? 0 : this.#parts.graceMs;
       const oldestMs = graceMs - (performance.now() - Math.min(...this.#held.map(({ sinceMs }) => sinceMs)));
-      if (oldestMs > 0) {
-        this.#alarm(oldestMs);
-        return;
-      }
-      if (!(await this.#catchUp())) {
-        this.#alarm(this.#parts.graceMs);
-        return;
-      }
+      if (oldestMs <= 0 && (await this.#catchUp())) continue;
+      // What has come in order meanwhile does not wait.
+      if (this.#held.slice(seen).some(({ inOrder }) => inOrder)) continue;
+      this.#alarm(oldestMs > 0 ? oldestMs : this.#parts.graceMs);
+      return;
     }
   }
 
@@ -278,10 +278,11 @@ export class Follower {
   async #pass(): Promise<Held[]> {
     const done: Held[] = [];
     const outcomes: [string, Outcome][] = [];
+    const told: [string, Outcome][] = [];
     const passed: string[] = [];
     const bodies: Uint8Array[] = [];
     const notes: Promise<void>[] = [];
-    let { epoch, head } = this.state;
+    let { epoch, head, since } = this.state;
     let isHolding = false;
     for (const held of [...this.#held]) {
       const { entry } = held;
@@ -293,10 +294,15 @@ export class Follower {
         done.push(held);
         continue;
       }
-      const place = placeOf({ epoch, head }, entry);
+      const place = placeOf({ epoch, head, since }, entry);
       // What answers this connection's own question comes after all that was stored from it.
       const answersUs = entry.kind === 'standing' && this.#waiting.has(entry.id);
-      if (place === 'contrary' || (answersUs && isBefore(entry, { epoch, head }))) throw this.#contrary(entry);
+      if (place === 'contrary' || (answersUs && isBefore(entry, { epoch, head }))) {
+        if (done.length === 0) throw this.#contrary(entry);
+        // What came before it has been told, and is to be stored; then it has its turn.
+        isHolding = true;
+        break;
+      }
       if (place === 'ahead') {
         if (this.#isPassingOver && !(entry.kind === 'standing' && this.#waiting.has(entry.id))) done.push(held);
         else isHolding = true;
@@ -309,11 +315,14 @@ export class Follower {
             bodies.push(record.body);
             head = record.position;
           }
-        outcomes.push(...outcomesOf(entry.first, entry.verdicts));
+        const decided = [...outcomesOf(entry.first, entry.verdicts)];
+        outcomes.push(...decided);
+        // Of an earlier epoch whose end is not known here this may be wrong; who still waits for it has asked once more.
+        if (entry.epoch === epoch || since !== undefined) told.push(...decided);
       } else if (entry.kind === 'marker' && place === 'next') {
         await this.#parts.copy.store(bodies.splice(0));
-        await this.#parts.copy.enter(entry.epoch);
-        epoch = entry.epoch;
+        await this.#parts.copy.enter(entry.epoch, entry.head);
+        ({ epoch, since } = this.state);
       } else if (entry.kind === 'skip' && place === 'next') {
         await this.#parts.copy.store(bodies.splice(0));
         await this.#parts.onSkip(entry.to);
@@ -325,8 +334,8 @@ export class Follower {
     await this.#parts.copy.store(bodies);
     await Promise.all(notes);
     remember(this.#recent, outcomes);
-    for (const [id, outcome] of outcomes) this.#parts.onOutcome(id, outcome);
-    if (done.length > 0 && !isHolding) this.#trouble = undefined;
+    for (const [id, outcome] of told) this.#parts.onOutcome(id, outcome);
+    if (done.length > 0 && !isHolding && this.#link !== undefined) this.#trouble = undefined;
     for (const id of passed) {
       this.#waiting.get(id)?.resolve();
       this.#waiting.delete(id);

@@ -237,6 +237,7 @@ class StompLog implements ChangeLog {
   async append(after: Position, body: Uint8Array): Promise<Appended | HeadMoved> {
     checkRecordBytes(body, PROMISES.recordBytesMax);
     await this.#whenReady();
+    this.#checkOpen();
     return this.#explained(this.#proposer.append(after, body, this.#options.appendWaitMs ?? 15_000));
   }
 
@@ -350,10 +351,14 @@ class StompLog implements ChangeLog {
   }
 
   async #close(): Promise<void> {
-    await this.#presence.close();
     // What was acknowledged is to be in the copy, too, where there is the time for it.
     await this.#follower.stored(this.#answerWaitMs).catch(() => {});
-    await Promise.race([this.#follower.acknowledged(), systemClock.sleep(GOODBYE_MS)]);
+    const heard = new AbortController();
+    const late = systemClock.sleep(GOODBYE_MS, heard.signal).catch(() => {});
+    await Promise.race([this.#follower.acknowledged(), late]);
+    heard.abort();
+    // Until here others may ask this node for what it has, and it them.
+    await this.#presence.close();
     this.#closing.abort();
     this.#changed.wake();
     await Promise.all([this.#calls.closed(), this.#reading.closed(), this.#deciding.closed(), this.#follower.closed()]);
@@ -363,7 +368,7 @@ class StompLog implements ChangeLog {
   }
 
   #checkOpen(): void {
-    if (this.#closing.signal.aborted) throw new LogClosedError();
+    if (this.#closed !== undefined) throw new LogClosedError();
   }
 
   async #prepareCalls(link: Link): Promise<void> {

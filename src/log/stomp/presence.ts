@@ -48,6 +48,7 @@ export class Presence {
   #link: Link | undefined;
   #namesake: { readonly reason: string; readonly heardMs: number } | undefined;
   #beat: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(parts: PresenceParts) {
     this.#parts = parts;
@@ -87,8 +88,9 @@ export class Presence {
     return url === undefined ? others : [{ name, url }, ...others];
   }
 
-  /** The copies of the others that have been heard of lately, those last heard first. */
+  /** The copies of the others that have been heard of lately, those last heard first; none once it is closed. */
   others(): readonly OtherCopy[] {
+    if (this.#isClosed) return [];
     return this.#heard().map(([name, other]) => {
       other.log ??= this.#parts.open({ name, url: other.url });
       return { name, log: other.log };
@@ -112,6 +114,7 @@ export class Presence {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#beat);
     this.peers.close();
     if (this.#link?.open) this.#link.send(this.#sending({ kind: 'gone', name: this.#parts.name }));
@@ -145,7 +148,7 @@ export class Presence {
 
   #sayHere(asks: boolean): void {
     const { name, url } = this.#parts;
-    if (url === undefined || !this.#link?.open) return;
+    if (url === undefined || this.#isClosed || !this.#link?.open) return;
     this.#link.send(this.#sending({ kind: 'here', node: { name, url }, process: this.#process, asks }));
   }
 
