@@ -57,7 +57,7 @@ interface Held {
 /** What an entry was when it came. */
 type Coming = 'in-order' | 'answered' | 'other';
 
-/** Messages that a broker sends before it has heard that they are stored. */
+/** Messages that a broker sends before it has heard that they are stored: what a node has in memory of them is bounded by that alone. */
 const PREFETCH = '64';
 /** Where all who wait for records have been told, the copy takes several of them with one sync: so many, or after so many milliseconds. */
 const TOGETHER = { most: 16, bytes: 256 * 1024, ms: 10 };

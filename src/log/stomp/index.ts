@@ -355,9 +355,8 @@ class StompLog implements ChangeLog {
     await this.#follower.stored(this.#answerWaitMs).catch(() => {});
     const heard = new AbortController();
     const late = systemClock.sleep(GOODBYE_MS, heard.signal).catch(() => {});
-    await Promise.race([this.#follower.acknowledged(), late]);
+    await Promise.race([Promise.all([this.#follower.acknowledged(), this.#presence.leave()]), late]);
     heard.abort();
-    // Until here others may ask this node for what it has, and it them.
     await this.#presence.close();
     this.#closing.abort();
     this.#changed.wake();

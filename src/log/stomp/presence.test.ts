@@ -28,6 +28,7 @@ test('who has said that it is gone says nothing more, and opens no copy of anoth
     },
     whenEnded: () => {},
     send: ([, , body]: Sending) => sent.push(JSON.parse(Buffer.from(body!).toString()).kind),
+    confirm: async (sending: Sending) => link.send(sending),
   };
   const hear = (name: string) =>
     give({
@@ -40,9 +41,10 @@ test('who has said that it is gone says nothing more, and opens no copy of anoth
   hear('b');
   assert.equal(presence.others().length, 1);
   assert.deepEqual(sent, ['here', 'here']);
-  await presence.close();
+  await presence.leave();
   hear('c');
   assert.deepEqual(presence.others(), []);
   assert.equal(opened, 1);
   assert.deepEqual(sent, ['here', 'here', 'gone']);
+  await presence.close();
 });

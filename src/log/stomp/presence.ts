@@ -48,7 +48,7 @@ export class Presence {
   #link: Link | undefined;
   #namesake: { readonly reason: string; readonly heardMs: number } | undefined;
   #beat: NodeJS.Timeout | undefined;
-  #isClosed = false;
+  #isGone = false;
 
   constructor(parts: PresenceParts) {
     this.#parts = parts;
@@ -88,9 +88,9 @@ export class Presence {
     return url === undefined ? others : [{ name, url }, ...others];
   }
 
-  /** The copies of the others that have been heard of lately, those last heard first; none once it is closed. */
+  /** The copies of the others that have been heard of lately, those last heard first; none once this node has left. */
   others(): readonly OtherCopy[] {
-    if (this.#isClosed) return [];
+    if (this.#isGone) return [];
     return this.#heard().map(([name, other]) => {
       other.log ??= this.#parts.open({ name, url: other.url });
       return { name, log: other.log };
@@ -113,11 +113,17 @@ export class Presence {
     await link.confirm(this.#sending({ kind: 'status', status }));
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
+  /** Says that this node goes; resolves when the broker has taken that, or is not there. */
+  async leave(): Promise<void> {
+    this.#isGone = true;
     clearInterval(this.#beat);
+    if (this.#link?.open)
+      await this.#link.confirm(this.#sending({ kind: 'gone', name: this.#parts.name })).catch(() => {});
+  }
+
+  /** Closes what was opened of others, once this node has left. */
+  async close(): Promise<void> {
     this.peers.close();
-    if (this.#link?.open) this.#link.send(this.#sending({ kind: 'gone', name: this.#parts.name }));
     await Promise.all([...this.#others.values()].map(({ log }) => log?.close()));
     this.#others.clear();
   }
@@ -148,7 +154,7 @@ export class Presence {
 
   #sayHere(asks: boolean): void {
     const { name, url } = this.#parts;
-    if (url === undefined || this.#isClosed || !this.#link?.open) return;
+    if (url === undefined || this.#isGone || !this.#link?.open) return;
     this.#link.send(this.#sending({ kind: 'here', node: { name, url }, process: this.#process, asks }));
   }
 
