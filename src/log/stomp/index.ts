@@ -351,13 +351,14 @@ class StompLog implements ChangeLog {
   }
 
   async #close(): Promise<void> {
+    const left = this.#presence.leave();
+    await this.#presence.close();
     // What was acknowledged is to be in the copy, too, where there is the time for it.
     await this.#follower.stored(this.#answerWaitMs).catch(() => {});
     const heard = new AbortController();
     const late = systemClock.sleep(GOODBYE_MS, heard.signal).catch(() => {});
-    await Promise.race([Promise.all([this.#follower.acknowledged(), this.#presence.leave()]), late]);
+    await Promise.race([Promise.all([this.#follower.acknowledged(), left]), late]);
     heard.abort();
-    await this.#presence.close();
     this.#closing.abort();
     this.#changed.wake();
     await Promise.all([this.#calls.closed(), this.#reading.closed(), this.#deciding.closed(), this.#follower.closed()]);
