@@ -14,7 +14,7 @@ import { freePort } from '../test/free-ports.ts';
 import { activeMqMissing, startActiveMq } from '../test/services/activemq.ts';
 import { natsMissing, startNats } from '../test/services/nats.ts';
 import { postgresMissing, startPostgres } from '../test/services/postgres.ts';
-import { bareActiveMq } from './bare/activemq.ts';
+import { bareActiveMq, bareActiveMqReceived } from './bare/activemq.ts';
 import type { Bare } from './bare/bare.ts';
 import { bareBroker } from './bare/broker.ts';
 import { bareNats } from './bare/nats.ts';
@@ -130,6 +130,8 @@ async function activeMq(folder: string): Promise<Engine> {
       });
     },
     bare: () => bareActiveMq(server.brokers[0]!.port),
+    // What it costs that somebody reads: nobody takes the bare messages out of their queue.
+    beside: { name: 'activemq, messages received', open: () => bareActiveMqReceived(server.brokers[0]!.port) },
     async stop() {
       for (const each of servers) {
         each.closeAllConnections();

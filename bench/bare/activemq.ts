@@ -61,4 +61,32 @@ export async function bareActiveMq(port: number): Promise<Bare> {
   };
 }
 
+/** As `bareActiveMq`, but what is appended is also received and acknowledged, one by one, as what nodes read is. */
+export async function bareActiveMqReceived(port: number): Promise<Bare> {
+  const bare = await bareActiveMq(port);
+  const [sender, receiver] = [await StompClient.connect(port), await StompClient.connect(port)];
+  let [sent, received] = [0, 0];
+  let wake = () => {};
+  receiver.onMessage = (message) => {
+    received++;
+    receiver.write(ack(message));
+    wake();
+  };
+  await receiver.subscribe('/queue/Consumer.own.VirtualTopic.bare.received');
+  return {
+    async append(body, count) {
+      sent += count;
+      const message = send('/topic/VirtualTopic.bare.received', textOf(body));
+      await Promise.all(Array.from({ length: count }, () => sender.confirm(message)));
+      while (received < sent) await new Promise<void>((resolve) => (wake = resolve));
+    },
+    replay: (count) => bare.replay(count),
+    async close() {
+      sender.close();
+      receiver.close();
+      await bare.close();
+    },
+  };
+}
+
 const textOf = (body: Uint8Array) => Buffer.from(body).toString('base64').slice(0, body.length);
