@@ -110,7 +110,9 @@ export interface FolderLogOptions extends EmbeddedLogOptions {
 export async function openFolderLog(options: FolderLogOptions): Promise<ChangeLog> {
   const { folder, fence } = options;
   const thread = await RecordsThread.start({
-    ...{ folder: recordsIn(folder), term: fence?.term, token: fence?.file },
+    folder: recordsIn(folder),
+    term: fence?.term,
+    token: fence?.file,
     former: fence === undefined ? path.join(folder, FORMER_FILE) : undefined,
   });
   try {

@@ -25,8 +25,9 @@ try {
   segments = new Segments(folder, term ?? Segments.nextTerm(folder), () => token === undefined || isCurrent(token));
   if (former !== undefined) takeOver(former, segments);
 } catch (error) {
-  segments = undefined;
   say({ kind: 'unusable', message: (error as Error).message });
+  segments?.close();
+  segments = undefined;
 }
 if (segments !== undefined) serve(segments);
 
