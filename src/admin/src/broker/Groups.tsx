@@ -1,7 +1,8 @@
-import { Anchor, Badge, Group, Paper, Table, Tabs, Text, TextInput, UnstyledButton } from '@mantine/core';
+import { Anchor, Badge, Group, Paper, Table, Tabs, Text, UnstyledButton } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
 import type { GroupStatus } from './api.ts';
 import { type Concern, concernsOf, slowestLag, urgencyOf } from './attention.ts';
+import { FindInput } from './FindInput.tsx';
 import { bytesText, countText, rateText } from './format.ts';
 import { useHash } from './hash.ts';
 
@@ -77,14 +78,7 @@ function GroupTable({ groups, choose }: { groups: readonly GroupStatus[]; choose
         <Text size="sm" fw={600}>
           {countText(groups.length)} groups
         </Text>
-        <TextInput
-          size="xs"
-          w={180}
-          aria-label="Find a group"
-          placeholder="find a group"
-          value={filter}
-          onChange={(event) => setFilter(event.currentTarget.value)}
-        />
+        <FindInput label="Find a group" placeholder="find a group" value={filter} onChange={setFilter} />
       </Group>
       <Table className="stacking" verticalSpacing={4} aria-label="Groups">
         <Table.Thead>

@@ -1,7 +1,8 @@
-import { Anchor, Badge, Button, Group, SegmentedControl, Table, Text, TextInput, Tooltip } from '@mantine/core';
+import { Anchor, Badge, Button, Group, SegmentedControl, Table, Text, Tooltip } from '@mantine/core';
 import { useState } from 'react';
 import type { GroupNode } from './api.ts';
 import { stateOf } from './attention.ts';
+import { FindInput } from './FindInput.tsx';
 import { addressText, ageText, countText } from './format.ts';
 
 const COLORS: Readonly<Record<string, string>> = {
@@ -58,14 +59,7 @@ export function Nodes({
             onChange={setState}
             data={statesIn(nodes, state)}
           />
-          <TextInput
-            size="xs"
-            w={180}
-            aria-label="Find a node"
-            placeholder="name, address"
-            value={text}
-            onChange={(event) => setText(event.currentTarget.value)}
-          />
+          <FindInput label="Find a node" placeholder="name, address" value={text} onChange={setText} />
         </Group>
       )}
       <Table className="stacking" verticalSpacing={6} aria-label="Nodes">
